@@ -1,0 +1,1 @@
+"""A local Azure Communication Services: dials the gateway as ACS does."""

@@ -1,0 +1,1 @@
+"""What outlives a pod, on Redis. The only package that imports redis."""

@@ -1,0 +1,1 @@
+"""How every service starts, dials, fails, is configured and logs."""

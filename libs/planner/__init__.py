@@ -1,0 +1,1 @@
+"""The local profile's model endpoint: a planner, not a language model."""

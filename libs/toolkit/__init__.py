@@ -1,0 +1,1 @@
+"""What tool authors import: the registry, and nothing else of the mesh."""

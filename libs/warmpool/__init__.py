@@ -1,0 +1,1 @@
+"""A pool of clients that are costly to open. Standard library only."""

@@ -1,0 +1,1 @@
+"""gateway: owns the call."""

@@ -1,0 +1,1 @@
+"""orchestrator: decides what the agent says."""

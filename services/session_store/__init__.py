@@ -1,0 +1,1 @@
+"""session-store: keeps what outlives a pod."""

@@ -1,0 +1,1 @@
+"""speech-pool: owns the warm speech clients of its pod."""

@@ -1,0 +1,1 @@
+"""tool-executor: runs tools under policy."""
