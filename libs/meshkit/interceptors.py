@@ -1,0 +1,133 @@
+"""What every request of a mesh server goes through: context, deadline, errors, in one layer.
+
+One interceptor does the three, because each layer of grpc.aio costs every request. A handler that
+raises MeshError answers with its reason; any other exception answers INTERNAL_ERROR with the trace
+id and nothing else, and is logged here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+
+from meshkit.context import current_ids, incoming_metadata
+from meshkit.errors import MeshError, Reason, grpc_status_of
+from meshkit.logging import get_logger
+
+logger = get_logger("meshkit.server")
+
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+_OWN = "/voicemesh."
+
+
+class MeshInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the mesh's own RPCs. Health and reflection pass through untouched.
+
+    `service` names the server in `domain`. `max_unary_seconds` bounds a unary request whose caller
+    set no deadline.
+    """
+
+    def __init__(self, service: str, max_unary_seconds: float) -> None:
+        self._domain = f"{service}.voicemesh"
+        self._max_unary = max_unary_seconds
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The method's handler, wrapped once and kept."""
+        method = handler_call_details.method
+        if not method.startswith(_OWN):
+            return await continuation(handler_call_details)
+        if method not in self._wrapped:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return handler
+            self._wrapped[method] = self._wrap(handler)
+        return self._wrapped[method]
+
+    def _wrap(self, handler: Handler) -> Handler:
+        if handler.response_streaming:
+            inner = handler.stream_stream or handler.unary_stream
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            return make(self._streaming(inner), *_serializers(handler))
+        if handler.request_streaming:
+            raise TypeError("the mesh has no client-streaming RPCs")
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(handler.unary_unary), *_serializers(handler)
+        )
+
+    def _unary(self, inner: Any) -> Callable[..., Awaitable[Any]]:
+        async def unary(request: Any, context: Context) -> Any:
+            with incoming_metadata(context.invocation_metadata()):
+                try:
+                    if context.time_remaining() is not None:
+                        return await inner(request, context)
+                    async with asyncio.timeout(self._max_unary):
+                        return await inner(request, context)
+                except Exception as error:
+                    await self._abort(context, error)
+
+        return unary
+
+    def _streaming(self, inner: Any) -> Callable[..., Any]:
+        return self._generator(inner) if inspect.isasyncgenfunction(inner) else self._duplex(inner)
+
+    def _duplex(self, inner: Any) -> Callable[..., Awaitable[None]]:
+        async def duplex(request: Any, context: Context) -> None:
+            with incoming_metadata(context.invocation_metadata()):
+                try:
+                    await inner(request, context)
+                except Exception as error:
+                    await self._abort(context, error)
+
+        return duplex
+
+    def _generator(self, inner: Any) -> Callable[..., AsyncIterator[Any]]:
+        async def streaming(request: Any, context: Context) -> AsyncIterator[Any]:
+            with incoming_metadata(context.invocation_metadata()):
+                try:
+                    async for response in inner(request, context):
+                        yield response
+                except Exception as error:
+                    await self._abort(context, error)
+
+        return streaming
+
+    async def _abort(self, context: Context, error: Exception) -> NoReturn:
+        """Answer with the error; the handler's own `context.abort` goes on as it is."""
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        mesh_error = error if isinstance(error, MeshError) else _unforeseen(error)
+        await context.abort_with_status(grpc_status_of(mesh_error, self._domain))
+        raise AssertionError("abort_with_status raises")
+
+
+def _serializers(handler: Handler) -> tuple[Any, Any]:
+    return handler.request_deserializer, handler.response_serializer
+
+
+def _unforeseen(error: Exception) -> MeshError:
+    if isinstance(error, TimeoutError):
+        logger.warning("request ran out of time")
+        return MeshError(
+            "DEADLINE_EXCEEDED", "the request took too long", code=grpc.StatusCode.DEADLINE_EXCEEDED
+        )
+    logger.error("unforeseen exception", exc_info=error)
+    trace = current_ids().get("trace", "")
+    return MeshError(
+        Reason.INTERNAL_ERROR, "an internal error was logged", metadata={"trace": trace}
+    )

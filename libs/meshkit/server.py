@@ -1,0 +1,126 @@
+"""A mesh server: grpc.aio with health, reflection, the interceptor, and a drain on SIGTERM.
+
+    server = MeshServer("speech-pool", settings, port=settings.grpc_port)
+    add_SpeechServiceServicer_to_server(servicer, server.grpc)
+    server.serves("voicemesh.speech.v1.SpeechService")
+    async with server:               # bound, NOT_SERVING
+        await server.ready()         # SERVING
+        await server.until_drained() # SIGTERM or SIGINT came and work has ended
+
+Draining: health NOT_SERVING first, then `on_drain` callbacks (refuse new work), then streams may
+finish for `drain_seconds`, then they are cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from meshkit.interceptors import MeshInterceptor
+from meshkit.logging import get_logger
+from meshkit.settings import MeshSettings
+from meshkit.startup import StartupError
+
+logger = get_logger("meshkit.server")
+
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.max_send_message_length", 4 << 20),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+]
+
+
+class MeshServer:
+    """One grpc.aio server of a service. `port` 0 picks a free one; `port` then tells which."""
+
+    def __init__(self, service: str, settings: MeshSettings, *, port: int) -> None:
+        self.service = service
+        self.port = port
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+        self._names: list[str] = []
+        self._on_drain: list[Callable[[], Awaitable[None]]] = []
+        self._drain_wanted = asyncio.Event()
+        interceptor = MeshInterceptor(service, settings.max_unary_seconds)
+        self.grpc: grpc.aio.Server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+
+    def serves(self, *names: str) -> None:
+        """Tell health and reflection the full names of the services added to `grpc`."""
+        self._names.extend(names)
+
+    def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Call this when draining begins, before work under way is waited for."""
+        self._on_drain.append(callback)
+
+    @property
+    def address(self) -> str:
+        """`host:port` that other pods reach this server by."""
+        return self._settings.advertised_address or f"{self._settings.bind_host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        if self._settings.reflection:
+            shown = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(shown, self.grpc)
+        where = f"{self._settings.bind_host}:{self.port}"
+        try:
+            self.port = self.grpc.add_insecure_port(where)
+        except RuntimeError:
+            raise StartupError(
+                f"{self.service} cannot listen on {where}: the port is in use or not allowed;"
+                f" stop what holds it, or set VOICEMESH_GRPC_PORT to another (0 picks a free one)."
+            ) from None
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.grpc.start()
+        return self
+
+    async def ready(self) -> None:
+        """Begin to be given work."""
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        logger.info("ready", extra={"address": self.address})
+
+    def drain(self) -> None:
+        """Begin the drain, as SIGTERM does."""
+        self._drain_wanted.set()
+
+    async def until_drained(self) -> None:
+        """Serve until SIGTERM, SIGINT or `drain`, then drain."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.drain)
+        try:
+            await self._drain_wanted.wait()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+        await self._drain()
+
+    async def _drain(self) -> None:
+        logger.info("draining", extra={"seconds": self._settings.drain_seconds})
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        for callback in self._on_drain:
+            await callback()
+        await self.grpc.stop(self._settings.drain_seconds)
+        logger.info("drained")
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.grpc.stop(0)
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", *self._names):
+            await self._health.set(name, status)

@@ -1,0 +1,26 @@
+"""The main of a service: settings, logs, then its own `serve`, with startup errors as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from meshkit.logging import configure_logging
+from meshkit.settings import MeshSettings, SettingsError, load_settings
+from meshkit.startup import StartupError, run_process
+
+S = TypeVar("S", bound=MeshSettings)
+
+
+def run_service(service: str, kind: type[S], serve: Callable[[S], Awaitable[None]]) -> None:
+    """Run a service by its settings class and its coroutine, and exit with a meaningful code."""
+
+    async def main() -> None:
+        try:
+            settings = load_settings(kind)
+        except SettingsError as error:
+            raise StartupError(str(error)) from None
+        configure_logging(service, settings.log_level, settings.log_format)
+        await serve(settings)
+
+    run_process(service, main)

@@ -1,0 +1,198 @@
+"""Both ends of a long stream, with heartbeats: TCP says nothing of a stopped peer, these do.
+
+Each side sends a heartbeat when it has sent nothing for `interval` seconds; any message counts as
+one. A side that has received nothing for three intervals ends the stream with PEER_SUSPECT (a
+PeerUnreachable). While our own process was not scheduled we could not have received anything, so
+that time does not count against the peer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Self, TypeVar
+
+import grpc
+
+from meshkit.errors import MeshError, from_rpc_error, unreachable
+from voicemesh.mesh.v1.mesh_pb2 import Heartbeat
+
+Out = TypeVar("Out")
+In = TypeVar("In")
+
+MISSED_HEARTBEATS = 3
+
+
+class SilenceDetector:
+    """Pure: has the peer been silent for too long? All times in seconds of one clock."""
+
+    def __init__(self, interval: float, now: float) -> None:
+        self._interval = interval
+        self._heard = now
+        self._checked = now
+
+    def heard(self, now: float) -> None:
+        """A message came."""
+        self._heard = now
+
+    def suspect(self, now: float) -> bool:
+        """Asked once an interval. Forgives the time by which this very check came late."""
+        late = max(0.0, now - self._checked - self._interval)
+        self._heard += late
+        self._checked = now
+        return now - self._heard > MISSED_HEARTBEATS * self._interval
+
+
+class HeartbeatStream(Generic[Out, In]):
+    """One end of a stream of messages whose oneof has a `heartbeat` field.
+
+    Use as an async context manager. `send` may be called from several tasks, `receive` from one.
+    `make` is the class of the messages sent. Both raise MeshError.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Any]],
+        write: Callable[[Any], Awaitable[None]] | None,
+        make: Callable[..., Out],
+        *,
+        interval: float,
+        peer: str = "",
+        peer_sends: bool = True,
+    ) -> None:
+        self._read, self._write, self._make = read, write, make
+        self._interval = interval
+        self._peer = peer
+        self._sends = write is not None
+        self._peer_sends = peer_sends
+        self._suspect = False
+        self._sent_at = 0.0
+        self._writing = asyncio.Lock()
+        self._reader: asyncio.Task[Any] | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._time = loop.time
+        self._silence = SilenceDetector(self._interval, loop.time())
+        self._beat = loop.create_task(self._beats())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._beat.cancel()
+        await asyncio.gather(self._beat, return_exceptions=True)
+
+    async def send(self, message: Out) -> None:
+        """Write one message. Raises MeshError if the stream is gone."""
+        async with self._writing:
+            if not self._sends or self._write is None:
+                raise self._gone()
+            self._sent_at = self._time()
+            try:
+                await self._write(message)
+            except grpc.aio.AioRpcError as error:
+                raise self._failure(error) from None
+            except (asyncio.InvalidStateError, grpc.aio.UsageError):
+                raise self._gone() from None
+
+    async def receive(self) -> In | None:
+        """The next message that is no heartbeat; None when the peer is done. Raises MeshError."""
+        while True:
+            message = await self._next()
+            if message is grpc.aio.EOF:
+                self._peer_sends = False
+                return None
+            self._silence.heard(self._time())
+            if not message.HasField("heartbeat"):
+                received: In = message
+                return received
+
+    async def _next(self) -> Any:
+        if self._suspect:
+            raise self._silent()
+        self._silence.heard(self._time())  # only silence that someone listens to counts
+        self._reader = asyncio.current_task()
+        try:
+            return await self._read()
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(error) from None
+        except asyncio.CancelledError:
+            if not self._suspect or self._reader is None:
+                raise
+            self._reader.uncancel()
+            raise self._silent() from None
+        finally:
+            self._reader = None
+
+    async def _beats(self) -> None:
+        message = self._make(heartbeat=_heartbeat(self._interval))
+        while True:
+            await asyncio.sleep(self._interval)
+            now = self._time()
+            if self._silence.suspect(now) and self._reader is not None and self._peer_sends:
+                self._give_up()
+                return
+            if self._sends and now - self._sent_at >= self._interval:
+                try:
+                    await self.send(message)
+                except MeshError:
+                    self._sends = False  # the reader learns why
+
+    def _give_up(self) -> None:
+        """End the pending `receive`, and all that follows."""
+        self._suspect = True
+        if self._reader is not None:
+            self._reader.cancel()
+
+    def _failure(self, error: grpc.aio.AioRpcError) -> MeshError:
+        return self._silent() if self._suspect else from_rpc_error(error, self._peer)
+
+    def _silent(self) -> MeshError:
+        waited = f"silent for over {MISSED_HEARTBEATS * self._interval:g} s"
+        return unreachable(grpc.StatusCode.UNAVAILABLE, waited, self._peer)
+
+    def _gone(self) -> MeshError:
+        return unreachable(grpc.StatusCode.UNAVAILABLE, "the stream has ended", self._peer)
+
+
+def _heartbeat(interval: float) -> Heartbeat:
+    heartbeat = Heartbeat()
+    heartbeat.interval.FromMilliseconds(round(interval * 1000))
+    return heartbeat
+
+
+class ClientStream(HeartbeatStream[Out, In]):
+    """The client's end of a call; leaving the block cancels what is left of it.
+
+    `call` is what a stub's method returned. For a call with one request and a stream of responses
+    only the server's heartbeats are watched.
+    """
+
+    def __init__(
+        self, call: Any, make: Callable[..., Out], *, interval: float, peer: str = ""
+    ) -> None:
+        write = getattr(call, "write", None)
+        super().__init__(call.read, write, make, interval=interval, peer=peer)
+        self._call = call
+
+    async def half_close(self) -> None:
+        """Say that nothing more will be sent; the heartbeats of this side end with it."""
+        async with self._writing:
+            if self._sends:
+                self._sends = False
+                await self._call.done_writing()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await super().__aexit__(*exc)
+        self._call.cancel()
+
+
+class ServerStream(HeartbeatStream[Out, In]):
+    """The server's end, in a handler that is a coroutine (not a generator).
+
+    With `reads` False, for an RPC of one request, it only sends.
+    """
+
+    def __init__(
+        self, context: Any, make: Callable[..., Out], *, interval: float, reads: bool = True
+    ) -> None:
+        super().__init__(context.read, context.write, make, interval=interval, peer_sends=reads)
