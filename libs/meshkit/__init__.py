@@ -7,5 +7,5 @@ words of the wire, `settings`, `logging` and `context` are what every line of th
 
 import os
 
-# gRPC's own library writes its notices to standard error, past our logs. Read when grpc is imported.
+# gRPC writes notices of its own to standard error, past our logs. Read when grpc is imported.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

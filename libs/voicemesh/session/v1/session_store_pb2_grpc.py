@@ -112,9 +112,9 @@ class SessionStoreServiceServicer:
     def SetVerified(self, request, context):
         """SetVerified replaces the verified record. Only the tool-executor may. On disk before it answers.
 
-        Errors: `PERMISSION_DENIED` / `CALLER_NOT_ALLOWED`; `ABORTED` / `SESSION_CONFLICT`: the etag is
-        stale; `FAILED_PRECONDITION` / `CLIENT_CHANGED`: another client_id is proved already;
-        `UNAVAILABLE` / `STORE_NOT_DURABLE` + RetryInfo: treat the caller as not verified.
+        Errors: `ABORTED` / `SESSION_CONFLICT`: the etag is stale; `FAILED_PRECONDITION` /
+        `CLIENT_CHANGED`: another client_id is proved already; `UNAVAILABLE` / `STORE_NOT_DURABLE` +
+        RetryInfo: treat the caller as not verified.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
