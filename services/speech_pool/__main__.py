@@ -1,0 +1,50 @@
+"""Start a speech-pool pod: `python -m speech_pool`."""
+
+from __future__ import annotations
+
+from meshkit.server import MeshServer
+from meshkit.service import run_service
+from meshkit.startup import StartupError
+from speech_pool.leases import LeaseServicer
+from speech_pool.pools import Pools
+from speech_pool.ports import ProviderUnavailable
+from speech_pool.providers import make_provider
+from speech_pool.running import RunningStreams
+from speech_pool.settings import SpeechPoolSettings
+from speech_pool.streams import SpeechServicer
+from voicemesh.speech.v1.speech_pb2_grpc import add_SpeechServiceServicer_to_server
+from voicemesh.speech.v1.speech_pool_pb2_grpc import add_SpeechPoolServiceServicer_to_server
+
+SERVICES = ("voicemesh.speech.v1.SpeechPoolService", "voicemesh.speech.v1.SpeechService")
+
+
+async def serve(settings: SpeechPoolSettings) -> None:
+    """Load the engine, warm the pools, serve until drained."""
+    provider = make_provider(settings)
+    try:
+        await provider.load()
+        pools = Pools(provider, settings)
+        server = _server(settings, pools, list(provider.voices))
+        async with server, pools:
+            await server.ready()
+            await server.until_drained()
+    except ProviderUnavailable as error:
+        raise StartupError(str(error)) from None
+    finally:
+        await provider.aclose()
+
+
+def _server(settings: SpeechPoolSettings, pools: Pools, voices: list[str]) -> MeshServer:
+    server = MeshServer("speech-pool", settings, port=settings.grpc_port)
+    running = RunningStreams()
+    leases = LeaseServicer(pools, running, lambda: server.address)
+    streams = SpeechServicer(pools, running, voices, settings.heartbeat_seconds)
+    add_SpeechPoolServiceServicer_to_server(leases, server.grpc)
+    add_SpeechServiceServicer_to_server(streams, server.grpc)
+    server.serves(*SERVICES)
+    server.on_drain(pools.drain)
+    return server
+
+
+if __name__ == "__main__":
+    run_service("speech-pool", SpeechPoolSettings, serve)

@@ -1,0 +1,173 @@
+"""SpeechPoolService: leases on the pod's clients. Proto in, pool, proto out; no rules of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from meshkit.clock import Clock, SystemClock
+from meshkit.errors import MeshError, Reason, invalid
+from meshkit.names import lease_name, parse_lease, session_id
+from speech_pool.pools import Pools, raising
+from speech_pool.running import RunningStreams
+from voicemesh.speech.v1 import speech_pool_pb2 as pb
+from voicemesh.speech.v1 import speech_pool_pb2_grpc
+from warmpool import AllocationTier, Lease, PoolStats
+
+if TYPE_CHECKING:
+    import grpc
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+MIN_TTL_SECONDS = 1.0
+MAX_TTL_SECONDS = 600.0
+ANSWER_MARGIN_SECONDS = 0.05
+"""Of the caller's deadline, kept for the answer to travel."""
+
+_TIERS = {
+    pb.ALLOCATION_TIER_DEDICATED: AllocationTier.DEDICATED,
+    pb.ALLOCATION_TIER_WARM: AllocationTier.WARM,
+    pb.ALLOCATION_TIER_COLD: AllocationTier.COLD,
+}
+_TIER_NUMBERS = {tier: number for number, tier in _TIERS.items()}
+_BREAKERS = {
+    "closed": pb.BREAKER_STATE_CLOSED,
+    "open": pb.BREAKER_STATE_OPEN,
+    "half_open": pb.BREAKER_STATE_HALF_OPEN,
+}
+
+
+class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
+    """The leases of this pod; `address` tells where it is reached, once that is known."""
+
+    def __init__(
+        self,
+        pools: Pools,
+        running: RunningStreams,
+        address: Callable[[], str],
+        clock: Clock | None = None,
+    ) -> None:
+        self._pools = pools
+        self._running = running
+        self._address = address
+        self._clock = clock or SystemClock()
+
+    async def AllocateClient(
+        self, request: pb.AllocateClientRequest, context: Context
+    ) -> pb.AllocateClientResponse:
+        """Grant a lease, waiting for a client as long as the request allows."""
+        session = session_id(request.session)
+        pool = self._pools.of_kind(request.client_kind)
+        if not request.request_id:
+            raise invalid(
+                "request_id", "is required; random per allocation, the same on its retries"
+            )
+        with raising():
+            lease = await pool.allocate(
+                session,
+                request_id=request.request_id,
+                allowed_tiers=_allowed(request),
+                ttl_seconds=_ttl(request),
+                max_wait_seconds=_max_wait(request, context.time_remaining()),
+            )
+        return pb.AllocateClientResponse(
+            lease=self._lease(lease, request.client_kind),
+            allocation_duration=_duration(lease.allocation_seconds),
+        )
+
+    async def RenewLease(
+        self, request: pb.RenewLeaseRequest, context: Context
+    ) -> pb.RenewLeaseResponse:
+        """Move the lease's expiry to its time to live from now."""
+        name = parse_lease(request.name)
+        kind, pool = self._pools.holding(name.lease)
+        with raising():
+            lease = pool.renew(name.lease, _ttl(request), session=name.session)
+        return pb.RenewLeaseResponse(lease=self._lease(lease, kind))
+
+    async def ReleaseLease(
+        self, request: pb.ReleaseLeaseRequest, context: Context
+    ) -> pb.ReleaseLeaseResponse:
+        """End the lease and any stream on it; releasing what is gone succeeds."""
+        name = parse_lease(request.name)
+        try:
+            _, pool = self._pools.holding(name.lease)
+        except MeshError:
+            return pb.ReleaseLeaseResponse()
+        with raising():
+            pool.check_owner(name.lease, name.session)
+        await self._running.end(name.lease)
+        with raising():
+            await pool.release(name.lease, session=name.session, discard=request.discard)
+        return pb.ReleaseLeaseResponse()
+
+    async def GetPoolStats(
+        self, request: pb.GetPoolStatsRequest, context: Context
+    ) -> pb.GetPoolStatsResponse:
+        """The pools at this instant."""
+        pools = [_stats(kind, pool.stats()) for kind, pool in self._pools.items()]
+        return pb.GetPoolStatsResponse(pools=pools)
+
+    def _lease(self, lease: Lease, kind: pb.ClientKind) -> pb.Lease:
+        expire = Timestamp()
+        left = lease.expires_at - self._pools.clock()
+        expire.FromDatetime(self._clock.now() + timedelta(seconds=left))
+        return pb.Lease(
+            name=lease_name(lease.session, lease.lease_id),
+            client_kind=kind,
+            tier=_TIER_NUMBERS[lease.tier],
+            address=self._address(),
+            expire_time=expire,
+        )
+
+
+def _allowed(request: pb.AllocateClientRequest) -> frozenset[AllocationTier] | None:
+    unknown = [tier for tier in request.allowed_tiers if tier not in _TIERS]
+    if unknown:
+        raise invalid("allowed_tiers", "holds a tier that is not DEDICATED, WARM or COLD")
+    return frozenset(_TIERS[tier] for tier in request.allowed_tiers) or None
+
+
+def _ttl(request: pb.AllocateClientRequest | pb.RenewLeaseRequest) -> float | None:
+    if not request.HasField("ttl"):
+        return None
+    seconds = request.ttl.ToTimedelta().total_seconds()
+    if not MIN_TTL_SECONDS <= seconds <= MAX_TTL_SECONDS:
+        raise invalid("ttl", "must be 1 s to 10 min", Reason.TTL_OUT_OF_RANGE)
+    return seconds
+
+
+def _max_wait(request: pb.AllocateClientRequest, remaining: float | None) -> float | None:
+    """The sooner of what the request allows and what its deadline leaves."""
+    asked = request.max_wait.ToTimedelta().total_seconds() if request.HasField("max_wait") else None
+    if asked is not None and asked < 0:
+        raise invalid("max_wait", "must not be negative")
+    left = None if remaining is None else max(0.0, remaining - ANSWER_MARGIN_SECONDS)
+    waits = [wait for wait in (asked, left) if wait is not None]
+    return min(waits) if waits else None
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(round(seconds * 1e6))
+    return duration
+
+
+def _stats(kind: pb.ClientKind, stats: PoolStats) -> pb.PoolStats:
+    tiers = [pb.TierCount(tier=_TIER_NUMBERS[t], count=n) for t, n in stats.tier_counts.items()]
+    return pb.PoolStats(
+        client_kind=kind,
+        warm_target=stats.warm_target,
+        max_size=stats.max_size,
+        warm_count=stats.warm_count,
+        leased_count=stats.leased_count,
+        opening_count=stats.opening_count,
+        waiting_count=stats.waiting_count,
+        tier_counts=tiers,
+        breaker_state=_BREAKERS[stats.breaker_state.value],
+        discarded_counts=dict(stats.discarded_counts),
+    )

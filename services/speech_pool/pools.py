@@ -1,0 +1,131 @@
+"""The pod's pools, one a client kind, over the engine's factories; pool errors as reasons."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, ItemsView, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from meshkit.errors import MeshError, Reason
+from speech_pool.ports import ProviderError, SpeechProvider
+from speech_pool.settings import SpeechPoolSettings
+from voicemesh.speech.v1 import speech_pool_pb2 as pb
+from warmpool import (
+    LeaseInUse,
+    LeaseNotFound,
+    LeaseNotOwned,
+    OpenFailed,
+    PoolClosed,
+    PoolDraining,
+    PoolExhausted,
+    TierUnavailable,
+    WarmPool,
+)
+
+RECOGNIZER = pb.CLIENT_KIND_RECOGNIZER
+SYNTHESIZER = pb.CLIENT_KIND_SYNTHESIZER
+PROVIDER_RETRY_SECONDS = 1.0
+
+
+class Pools:
+    """Recognisers and synthesisers of this pod, as an async context manager."""
+
+    def __init__(
+        self,
+        provider: SpeechProvider,
+        settings: SpeechPoolSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self._provider = provider
+        self._pools: dict[pb.ClientKind, WarmPool[Any]] = {
+            RECOGNIZER: _pool(provider.recognizers, "recognizer", settings, clock),
+            SYNTHESIZER: _pool(provider.synthesizers, "synthesizer", settings, clock),
+        }
+
+    async def __aenter__(self) -> Pools:
+        for pool in self._pools.values():
+            await pool.prepare()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for pool in self._pools.values():
+            await pool.close()
+
+    async def drain(self) -> None:
+        """Grant no new leases."""
+        for pool in self._pools.values():
+            pool.drain()
+
+    def items(self) -> ItemsView[pb.ClientKind, WarmPool[Any]]:
+        """Each kind with its pool."""
+        return self._pools.items()
+
+    def of_kind(self, kind: pb.ClientKind) -> WarmPool[Any]:
+        """The pool of a kind. Raises CLIENT_KIND_UNSUPPORTED."""
+        pool = self._pools.get(kind)
+        if pool is None:
+            named = kind if kind not in pb.ClientKind.values() else pb.ClientKind.Name(kind)
+            raise MeshError(
+                Reason.CLIENT_KIND_UNSUPPORTED,
+                f"client_kind {named} is not served here; ask for RECOGNIZER or SYNTHESIZER",
+                fields={"client_kind": "must be RECOGNIZER or SYNTHESIZER"},
+            )
+        return pool
+
+    def holding(self, lease: str) -> tuple[pb.ClientKind, WarmPool[Any]]:
+        """The kind and pool of a lease. Raises LEASE_NOT_FOUND."""
+        for kind, pool in self._pools.items():
+            if pool.holds(lease):
+                return kind, pool
+        raise MeshError(
+            Reason.LEASE_NOT_FOUND, "the lease expired, was released, or its pod restarted"
+        )
+
+
+def _pool(
+    factory: Any, kind: str, settings: SpeechPoolSettings, clock: Callable[[], float]
+) -> WarmPool[Any]:
+    return WarmPool(
+        factory,
+        name=kind,
+        warm_target=getattr(settings, f"{kind}_warm"),
+        max_size=getattr(settings, f"{kind}_max"),
+        max_waiting=settings.pool_max_waiting,
+        default_ttl_seconds=settings.lease_seconds,
+        clock=clock,
+    )
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """What the pool and the engine raise within the block, raised as reasons of the mesh."""
+    try:
+        yield
+    except PoolExhausted as error:
+        raise MeshError(
+            Reason.POOL_EXHAUSTED,
+            "all clients are leased, and none came free in time",
+            retry_after_seconds=error.retry_after_seconds,
+        ) from None
+    except TierUnavailable as error:
+        raise MeshError(Reason.TIER_UNAVAILABLE, str(error)) from None
+    except (PoolDraining, PoolClosed):
+        raise MeshError(Reason.POD_DRAINING, "this pod grants no new leases") from None
+    except LeaseNotFound as error:
+        raise MeshError(Reason.LEASE_NOT_FOUND, str(error)) from None
+    except LeaseNotOwned as error:
+        raise MeshError(Reason.LEASE_NOT_OWNED, str(error)) from None
+    except LeaseInUse as error:
+        raise MeshError(Reason.LEASE_IN_USE, str(error)) from None
+    except OpenFailed as error:
+        raise MeshError(
+            Reason.PROVIDER_UNAVAILABLE,
+            "no client could be opened",
+            retry_after_seconds=error.retry_after_seconds,
+        ) from None
+    except ProviderError as error:
+        raise MeshError(
+            Reason.PROVIDER_UNAVAILABLE, str(error), retry_after_seconds=PROVIDER_RETRY_SECONDS
+        ) from None

@@ -1,0 +1,36 @@
+"""Choosing the engine. The only place that knows which there are."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from meshkit.startup import StartupError
+from speech_pool.ports import SpeechProvider
+from speech_pool.settings import SpeechPoolSettings
+
+
+def make_provider(settings: SpeechPoolSettings) -> SpeechProvider:
+    """The provider that the settings name. Raises StartupError."""
+    name = settings.speech_provider or settings.profile
+    if name == "local":
+        from speech_pool.engines.local import LocalProvider
+
+        return LocalProvider()
+    if ":" in name:
+        return _by_path(name)()
+    raise StartupError(
+        f"setting VOICEMESH_SPEECH_PROVIDER names {name!r}, which this version does not have;"
+        " use local, or module:attribute of a SpeechProvider."
+    )
+
+
+def _by_path(path: str) -> Callable[[], SpeechProvider]:
+    module, _, attribute = path.partition(":")
+    try:
+        made: Callable[[], SpeechProvider] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise StartupError(
+            f"setting VOICEMESH_SPEECH_PROVIDER names {path!r}, which cannot be loaded: {error}."
+        ) from None
+    return made

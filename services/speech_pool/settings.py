@@ -1,0 +1,42 @@
+"""What the speech-pool is told."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from meshkit.settings import MeshSettings, Port
+
+
+class SpeechPoolSettings(MeshSettings):
+    """Settings of a speech-pool pod; sizes are clients of this pod."""
+
+    grpc_port: Port = Field(50051, description="Port of the gRPC server.")
+    speech_provider: str = Field(
+        "",
+        description="Engine: local, or module:attribute of a SpeechProvider class; empty: as the"
+        " profile says.",
+    )
+    recognizer_warm: int = Field(
+        2, ge=0, le=1000, description="Recognisers kept warm ahead of demand."
+    )
+    recognizer_max: int = Field(16, ge=1, le=1000, description="Most recognisers, leased and idle.")
+    synthesizer_warm: int = Field(
+        3, ge=0, le=1000, description="Synthesisers kept warm ahead of demand."
+    )
+    synthesizer_max: int = Field(
+        16, ge=1, le=1000, description="Most synthesisers, leased and idle."
+    )
+    pool_max_waiting: int = Field(
+        32, ge=0, le=10_000, description="Allocations that may wait for a client, per kind."
+    )
+    lease_seconds: float = Field(
+        30.0, ge=1, le=600, description="Time to live of a lease that names none and has no stream."
+    )
+
+    @model_validator(mode="after")
+    def _warm_within_max(self) -> SpeechPoolSettings:
+        for kind in ("recognizer", "synthesizer"):
+            warm, most = getattr(self, f"{kind}_warm"), getattr(self, f"{kind}_max")
+            if warm > most:
+                raise ValueError(f"{kind}_warm ({warm}) is more than {kind}_max ({most})")
+        return self
