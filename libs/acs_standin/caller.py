@@ -16,7 +16,7 @@ import uuid
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 
@@ -98,8 +98,9 @@ class PlacedCall:
         for frame in frames[:-1]:
             self._outgoing.append((frame, None))
         self._outgoing.append((frames[-1] if frames else b"", sent))
-        ended = asyncio.create_task(self.closed.wait())
-        await asyncio.wait({sent, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended = asyncio.ensure_future(self.closed.wait())
+        either: list[asyncio.Future[Any]] = [sent, ended]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
         if not sent.done():
             raise DialError(f"the gateway ended the call (close code {self.close_code})")
