@@ -24,7 +24,7 @@ async def serve(settings: SpeechPoolSettings) -> None:
     try:
         await provider.load()
         pools = Pools(provider, settings)
-        server = _server(settings, pools, list(provider.voices))
+        server = make_server(settings, pools, list(provider.voices))
         async with server, pools:
             await server.ready()
             await server.until_drained()
@@ -34,7 +34,8 @@ async def serve(settings: SpeechPoolSettings) -> None:
         await provider.aclose()
 
 
-def _server(settings: SpeechPoolSettings, pools: Pools, voices: list[str]) -> MeshServer:
+def make_server(settings: SpeechPoolSettings, pools: Pools, voices: list[str]) -> MeshServer:
+    """The pod's server with both services on it, not yet bound."""
     server = MeshServer("speech-pool", settings, port=settings.grpc_port)
     running = RunningStreams()
     leases = LeaseServicer(pools, running, lambda: server.address)

@@ -1,0 +1,130 @@
+"""AllocateClient over gRPC beside an empty grpc.aio unary, interleaved in one run.
+
+Two server processes (the anchor, and speech-pool on the scripted engine) and this one. Each round
+asks both; DEDICATED asks again for a session that holds a lease, WARM is the first of a session,
+with the stock refilled in between. The ratio is to the empty unary of the same round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+import grpc
+import uvloop
+
+from cli.parts import Part
+from cli.ports import Ports
+from tests.load.anchor import METHOD
+from tests.load.measure import ROOT, at_concurrency, machine, percentile, running
+from voicemesh.speech.v1 import speech_pool_pb2 as pb
+from voicemesh.speech.v1.speech_pool_pb2_grpc import SpeechPoolServiceStub
+
+CALLS = 1600
+CONCURRENCIES = (1, 16, 64)
+NAMES = count()
+Work = Callable[[int], Awaitable[object]]
+
+
+def parts(ports: Ports) -> tuple[Part, Part]:
+    anchor = Part(
+        "anchor", (sys.executable, "-m", "tests.load.anchor", str(ports.planner)), {}, ports.planner
+    )
+    environment = {
+        "VOICEMESH_GRPC_PORT": str(ports.speech_pool),
+        "VOICEMESH_SPEECH_PROVIDER": "tests.support.scripted_engine:ScriptedProvider",
+        "VOICEMESH_RECOGNIZER_WARM": "128",
+        "VOICEMESH_RECOGNIZER_MAX": "512",
+        "VOICEMESH_LOG_LEVEL": "warning",
+        "PYTHONPATH": str(ROOT),
+    }
+    pool = Part(
+        "speech-pool", (sys.executable, "-m", "speech_pool"), environment, ports.speech_pool
+    )
+    return anchor, pool
+
+
+def request(session: str) -> pb.AllocateClientRequest:
+    return pb.AllocateClientRequest(
+        session=f"sessions/{session}",
+        client_kind=pb.CLIENT_KIND_RECOGNIZER,
+        request_id=f"r{next(NAMES)}",
+    )
+
+
+async def measure(ports: Ports) -> None:
+    async with (
+        grpc.aio.insecure_channel(f"127.0.0.1:{ports.planner}") as anchor,
+        grpc.aio.insecure_channel(f"127.0.0.1:{ports.speech_pool}") as channel,
+    ):
+        stub = SpeechPoolServiceStub(channel)
+        call = anchor.unary_unary(METHOD)
+
+        async def empty(_: int) -> None:
+            await call(b"x" * 60, timeout=5.0)
+
+        async def dedicated(number: int) -> None:
+            answer = await stub.AllocateClient(request(f"held-{number}"), timeout=5.0)
+            assert answer.lease.tier in (pb.ALLOCATION_TIER_DEDICATED, pb.ALLOCATION_TIER_WARM)
+
+        print(
+            f"{'':12} {'workers':>7} {'empty p50':>10} {'p50':>8} {'ratio':>6} {'p99':>8} {'ratio':>6}"
+        )
+        for workers in CONCURRENCIES:
+            await at_concurrency(empty, workers, 50)
+            await at_concurrency(dedicated, workers, 50)
+            await compare("DEDICATED", empty, dedicated, workers)
+            await compare_warm(empty, stub, workers)
+
+
+async def compare(name: str, empty: Work, work: Work, workers: int) -> None:
+    """Both in short turns, so that what disturbs one disturbs the other."""
+    base: list[float] = []
+    mine: list[float] = []
+    rounds = max(1, CALLS // workers // 8)
+    for _ in range(8):
+        base += await at_concurrency(empty, workers, rounds)
+        mine += await at_concurrency(work, workers, rounds)
+    report(name, workers, base, mine)
+
+
+async def compare_warm(empty: Work, stub: SpeechPoolServiceStub, workers: int) -> None:
+    """A new session each time; leases are given back between the rounds, outside the measurement."""
+    base: list[float] = []
+    mine: list[float] = []
+    leases: list[pb.Lease] = []
+
+    async def warm(_: int) -> None:
+        answer = await stub.AllocateClient(request(f"new-{next(NAMES)}"), timeout=5.0)
+        leases.append(answer.lease)
+
+    for _ in range(max(1, CALLS // 64)):
+        base += await at_concurrency(empty, workers, max(1, 64 // workers))
+        mine += await at_concurrency(warm, workers, max(1, 64 // workers))
+        assert all(lease.tier == pb.ALLOCATION_TIER_WARM for lease in leases)
+        for lease in leases:
+            await stub.ReleaseLease(pb.ReleaseLeaseRequest(name=lease.name), timeout=5.0)
+        leases.clear()
+    report("WARM", workers, base, mine)
+
+
+def report(name: str, workers: int, base: list[float], mine: list[float]) -> None:
+    b50, m50 = percentile(base, 0.5), percentile(mine, 0.5)
+    b99, m99 = percentile(base, 0.99), percentile(mine, 0.99)
+    print(
+        f"{name:12} {workers:7} {b50:8.0f}us {m50:6.0f}us {m50 / b50:6.2f} {m99:6.0f}us {m99 / b99:6.2f}"
+    )
+
+
+async def main() -> None:
+    ports = Ports.free()
+    anchor, pool = parts(ports)
+    print(f"AllocateClient against an empty unary; {CALLS} calls a row; {machine()}")
+    async with running(anchor), running(pool):
+        await asyncio.wait_for(measure(ports), 300)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
