@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SHARED = {"__main__", "__init__", "measure", "anchor", "scripted_mesh"}
+SHARED = {"__main__", "__init__", "measure", "anchor"}
 MAX_SECONDS = 900
 
 

@@ -11,7 +11,7 @@ import uvloop
 from cli.mesh import LocalMesh
 from cli.ports import Ports
 from tests.load.measure import machine, resident_mb
-from tests.load.scripted_mesh import silent
+from tests.support.scripted_mesh import silent
 
 NAMES = ("gateway", "orchestrator", "tool-executor", "session-store", "speech-pool", "planner")
 

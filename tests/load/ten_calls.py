@@ -13,7 +13,7 @@ import uvloop
 from acs_standin.caller import PlacedCall
 from cli.call import Conversation, Line
 from tests.load.measure import cpu_seconds, machine, percentile
-from tests.load.scripted_mesh import scripted_mesh
+from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
 
 CALLS = 10
@@ -40,9 +40,8 @@ async def main() -> None:
         spent = {name: cpu_seconds(mesh.process(name).pid) - before[name] for name in names}
     late = [seconds * 1e3 for call in done for seconds in call.arrivals.lateness_seconds]
     minutes = sum(call.recording.seconds for call in done) / 60
-    print(
-        f"{len(late)} agent frames, all words right; ticks of the callers that came late: {sum(c.late_ticks for c in done)}"
-    )
+    ticks = sum(call.late_ticks for call in done)
+    print(f"{len(late)} agent frames, all words right; {ticks} ticks of the callers came late")
     for share in (0.5, 0.99, 1.0):
         print(f"lateness p{share * 100:.0f} {percentile(late, share):6.1f} ms")
     for name, seconds in spent.items():

@@ -19,7 +19,7 @@ from cli.ports import Ports
 from tests.load.anchor import METHOD
 from tests.load.lease_rpc import parts
 from tests.load.measure import machine, percentile, running, timed
-from tests.load.scripted_mesh import scripted_mesh
+from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
 
 TURNS = 100
@@ -65,9 +65,8 @@ async def main() -> None:
     base = percentile(empties, 0.5)
     for share in (0.5, 0.9, 0.99):
         value = percentile(shares, share)
-        print(
-            f"p{share * 100:.0f} {value / 1e3:7.2f} ms = {value / base:5.1f} empty unaries of {base:.0f} us"
-        )
+        ratio = f"{value / base:5.1f} empty unaries of {base:.0f} us"
+        print(f"p{share * 100:.0f} {value / 1e3:7.2f} ms = {ratio}")
 
 
 if __name__ == "__main__":

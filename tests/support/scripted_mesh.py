@@ -16,8 +16,8 @@ from cli.mesh import LocalMesh
 from cli.parts import Part
 from cli.ports import Ports
 from cli.process import Process
-from tests.load.measure import ROOT
 
+ROOT = Path(__file__).parents[2]
 ENGINE = "tests.support.scripted_engine:ScriptedProvider"
 Print = Callable[[str, str], None]
 

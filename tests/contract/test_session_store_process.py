@@ -1,0 +1,185 @@
+"""The session-store as a process: how it starts, waits for Redis, stops, and what it weighs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from memory.embedded import EmbeddedValkey
+from voicemesh.session.v1 import journal_event_pb2 as ev
+from voicemesh.session.v1 import journal_pb2 as jr
+from voicemesh.session.v1 import session_store_pb2 as ss
+from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
+from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+IDLE_MB = 120
+
+
+@asynccontextmanager
+async def process(**environment: str) -> AsyncIterator[Process]:
+    """`python -m session_store` on a free port, ended with the block."""
+    told = {"VOICEMESH_GRPC_PORT": "0", **environment}
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "session_store"), env={**os.environ, **told}, stderr=PIPE
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def log_of(running: Process, message: str) -> dict[str, Any]:
+    """The first log record with this message, waited for."""
+    assert running.stderr is not None
+    async with asyncio.timeout(20):
+        async for line in running.stderr:
+            record: dict[str, Any] = json.loads(line)
+            if record["message"] == message:
+                return record
+    raise AssertionError(f"the process ended without saying {message!r}")
+
+
+async def health(channel: grpc.aio.Channel, service: str = "") -> int:
+    request = health_pb2.HealthCheckRequest(service=service)
+    return (await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True)).status
+
+
+async def test_it_serves_by_default_settings_and_weighs_little(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as valkey, process(VOICEMESH_REDIS_URL=valkey.url) as run:
+        address = (await log_of(run, "ready"))["address"]
+        async with grpc.aio.insecure_channel(address) as channel:
+            for service in ("", "voicemesh.session.v1.JournalService"):
+                assert await health(channel, service) == SERVING
+        resident = _resident_megabytes(run.pid)
+        print(f"session-store resident at idle: {resident:.0f} MB")
+        assert resident < IDLE_MB
+        run.terminate()
+        assert await run.wait() == 0
+
+
+async def test_redis_down_at_start_is_waited_for(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as valkey:
+        url, port = valkey.url, valkey.port
+    own = _unused_port()
+    async with process(VOICEMESH_REDIS_URL=url, VOICEMESH_GRPC_PORT=str(own)) as run:
+        warning = await log_of(run, "waiting for redis")
+        assert f"127.0.0.1:{port}" in warning["cause"]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{own}") as channel:
+            assert await health(channel) == NOT_SERVING
+            async with EmbeddedValkey(tmp_path, port=port):
+                await log_of(run, "ready")
+                assert await health(channel) == SERVING
+            run.terminate()
+            assert await run.wait() == 0
+
+
+async def test_redis_down_mid_run_is_told_and_comes_back(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as valkey, process(VOICEMESH_REDIS_URL=valkey.url) as run:
+        address = (await log_of(run, "ready"))["address"]
+        async with grpc.aio.insecure_channel(address) as channel:
+            sessions = SessionStoreServiceStub(channel)
+            request = ss.CreateSessionRequest(session_id="a", request_id="r")
+            await sessions.CreateSession(request, timeout=5)
+            await valkey.aclose()
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await sessions.CreateSession(request, timeout=5)
+            assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert await health(channel) == SERVING
+            async with EmbeddedValkey(tmp_path, port=valkey.port):
+                await sessions.CreateSession(request, timeout=5)
+
+
+async def test_killing_a_replica_in_the_middle_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Writers retry on another replica whatever had no answer; ids make that safe."""
+    async with EmbeddedValkey(tmp_path) as valkey:
+        url = valkey.url
+        async with (
+            process(VOICEMESH_REDIS_URL=url) as doomed,
+            process(VOICEMESH_REDIS_URL=url) as other,
+        ):
+            addresses = [(await log_of(run, "ready"))["address"] for run in (doomed, other)]
+            async with (
+                grpc.aio.insecure_channel(addresses[0]) as first,
+                grpc.aio.insecure_channel(addresses[1]) as second,
+            ):
+                create = ss.CreateSessionRequest(session_id="a", request_id="r")
+                await SessionStoreServiceStub(second).CreateSession(create)
+                half_written = asyncio.Event()
+                stubs = [JournalServiceStub(first), JournalServiceStub(second)]
+                writers = [_write(stubs, writer, half_written) for writer in range(50)]
+                killing = asyncio.create_task(_kill_when(half_written, doomed))
+                sequences = await asyncio.gather(*writers)
+                await killing
+                read = await stubs[1].ListEvents(jr.ListEventsRequest(parent="sessions/a"))
+    ids = [event.event_id for event in read.events]
+    assert sorted(ids) == sorted(f"w{writer}/{n}" for writer in range(50) for n in range(8))
+    assert [event.sequence for event in read.events] == list(range(1, 401))
+    for seen in sequences:
+        assert seen == sorted(set(seen)), "a writer saw the journal go back"
+
+
+async def _write(stubs: list[Any], writer: int, half_written: asyncio.Event) -> list[int]:
+    sequences = []
+    for number in range(8):
+        event = ev.JournalEvent(event_id=f"w{writer}/{number}", utterance=ev.UtteranceAccepted())
+        request = jr.AppendEventsRequest(session="sessions/a", events=[event])
+        for stub in (stubs[writer % 2], stubs[1]):
+            try:
+                response = await stub.AppendEvents(request, timeout=20)
+            except grpc.aio.AioRpcError:
+                assert stub is stubs[0], "the replica that lives must answer"
+                continue
+            sequences.append(response.last_sequence)
+            break
+        if number == 4:
+            half_written.set()
+    return sequences
+
+
+async def _kill_when(half_written: asyncio.Event, doomed: Process) -> None:
+    await half_written.wait()
+    doomed.kill()
+    await doomed.wait()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("", "session-store: no Redis is named; set VOICEMESH_REDIS_URL"),
+        ("http://127.0.0.1:1", "session-store: VOICEMESH_REDIS_URL is not a Redis URL"),
+    ],
+)
+async def test_it_refuses_to_start_in_a_sentence(url: str, sentence: str) -> None:
+    async with process(VOICEMESH_REDIS_URL=url) as run:
+        _, stderr = await run.communicate()
+    assert run.returncode == 2
+    assert stderr.decode().startswith(sentence)
+    assert len(stderr.decode().strip().splitlines()) == 1
+
+
+def _resident_megabytes(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
