@@ -18,7 +18,6 @@ from speech_pool.ports import ProviderUnavailable
 
 _SEED = 0
 """Fixes the noise part of the voice: the same text gives the same audio, which can be cached."""
-_SLOWEST, _FASTEST = 0.5, 2.0
 
 
 class HibariModel:
@@ -49,9 +48,8 @@ class HibariModel:
         return model
 
     def render(self, phrase: str, voice: str, speed: float) -> Samples:
-        """Say `phrase`. Speed is held between 0.5 and 2."""
-        pace = min(max(speed, _SLOWEST), _FASTEST)
-        audio = self._voices[voice](written_out(phrase), speed=pace, seed=_SEED)
+        """Say `phrase`."""
+        audio = self._voices[voice](written_out(phrase), speed=speed, seed=_SEED)
         return np.asarray(audio, np.float32)
 
     def close(self) -> None:

@@ -28,6 +28,8 @@ class HearingModel(Protocol):
     name: str
     language_code: str
     """BCP-47 tag of what it hears."""
+    gives_interims: bool
+    """Whether it is quick enough to be run again and again while an utterance grows."""
 
     def transcribe(self, samples: Samples) -> Hypothesis:
         """The words of `samples`, at `HEARING_HERTZ`."""
@@ -50,7 +52,7 @@ class SpeakingModel(Protocol):
         ...
 
     def render(self, phrase: str, voice: str, speed: float) -> Samples:
-        """Say `phrase`; `speed` 1.0 is the voice's own. Empty for a phrase without words."""
+        """Say `phrase`; `speed` (0.5 to 2) 1.0 is the voice's own. Empty for a phrase without words."""
         ...
 
     def close(self) -> None:

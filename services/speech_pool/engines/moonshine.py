@@ -32,6 +32,7 @@ class MoonshineModel:
 
     name = "moonshine"
     language_code = "en-US"
+    gives_interims = True
 
     def __init__(self, encoder: Session, decoder: Session, pieces: list[bytes]) -> None:
         self._encoder = encoder

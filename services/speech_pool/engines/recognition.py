@@ -203,7 +203,8 @@ class SegmentedRecognition:
     def _hypothesise(self, clip: Span, audio: Samples) -> None:
         self._drop_speculation()  # the caller went on speaking
         busy = self._interim is not None and not self._interim.done()
-        if self._options.interim_results and not busy:
+        wanted = self._options.interim_results and self._model.gives_interims
+        if wanted and not busy:
             self._interim = self._own(self._make_interim(self._utterance, clip, audio))
 
     async def _make_interim(self, utterance: int, clip: Span, audio: Samples) -> None:

@@ -6,20 +6,28 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from speech_pool.engines.espeak import EspeakModel
 from speech_pool.engines.hibari import HibariModel
 from speech_pool.engines.models import HearingModel, SpeakingModel
 from speech_pool.engines.moonshine import MoonshineModel
+from speech_pool.engines.piper import PiperModel
+from speech_pool.engines.pocketsphinx import PocketsphinxModel
+from speech_pool.engines.whisper import WhisperModel
 from speech_pool.ports import ProviderUnavailable
 
 AUTO = "auto"
 
 HEARING: Mapping[str, Callable[[], HearingModel]] = {
     "moonshine": MoonshineModel.load,
+    "whisper": WhisperModel.load,
+    "pocketsphinx": PocketsphinxModel.load,
 }
 """Recognisers by name, the preferred ones first."""
 
 SPEAKING: Mapping[str, Callable[[], SpeakingModel]] = {
     "hibari": HibariModel.load,
+    "piper": PiperModel.load,
+    "espeak": EspeakModel.load,
 }
 """Synthesisers by name, the preferred ones first."""
 

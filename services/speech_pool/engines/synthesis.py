@@ -24,6 +24,8 @@ SENTENCE_PAUSE_SECONDS = 0.3
 CLAUSE_PAUSE_SECONDS = 0.12
 AUDIBLE = 0.004
 """Amplitude above which audio counts as sound: 48 dB below full scale."""
+SLOWEST, FASTEST = 0.5, 2.0
+"""Factors of a voice's own pace at which it is still understood."""
 MIN_HERTZ, MAX_HERTZ = 8_000, 48_000
 
 _RATE = re.compile(r"([+-]\d{1,3}(?:\.\d+)?)%")
@@ -110,13 +112,16 @@ class PhrasedSynthesizer(LocalClient):
 
 
 def speed_of(rate: str) -> float:
-    """A `Voice.rate` such as `-4%` as a factor. Raises ValueError for anything else."""
+    """A `Voice.rate` such as `-4%` as a factor, held between 0.5 and 2.
+
+    Raises ValueError for anything else.
+    """
     if not rate:
         return 1.0
     match = _RATE.fullmatch(rate)
     if not match:
         raise ValueError(f"voice rate must look like -4% or +10%, got {rate!r}")
-    return 1.0 + float(match[1]) / 100
+    return min(max(1.0 + float(match[1]) / 100, SLOWEST), FASTEST)
 
 
 def pause_after(phrase: str) -> float:
