@@ -1,0 +1,208 @@
+"""The connection to Redis: one pool, bounded waits and retries, errors with a reason.
+
+    async with HotStore("redis://127.0.0.1:6390/0") as store:
+        reply = await store.run(script, keys=["a{1}"], args=["x"])
+
+Scripts must be safe to run twice, because an answer may be lost after the server has acted. Works
+with Redis 7.0 and later and with Valkey.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+import redis.asyncio as redis
+from redis import exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from memory.scripts import Script
+from meshkit.errors import MeshError, Reason
+from meshkit.logging import get_logger
+
+logger = get_logger("memory.hotstore")
+
+T = TypeVar("T")
+Value = str | bytes | int
+Durability = Literal["disk", "replica", "memory"]
+"""When a durable write counts as kept: fsynced to the append-only file (WAITAOF, Redis 7.2 and
+Valkey), acknowledged by a replica (WAIT), or at once because the deployment accepts the loss."""
+
+RETRY_SECONDS = 1.0
+"""What callers are told to wait when the store is away."""
+
+_UNREACHABLE = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ReadOnlyError,
+    exceptions.ClusterDownError,
+    exceptions.TryAgainError,
+    OSError,
+    TimeoutError,
+)
+
+
+class HotStore:
+    """Runs scripts and commands on Redis. Raises MeshError and nothing of redis.
+
+    `timeout` is the budget in seconds of one operation with its retries, unless the operation names
+    a smaller one. Raises ValueError for a URL that is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 2.0,
+        attempts: int = 3,
+        max_connections: int = 64,
+        durability: Durability = "disk",
+    ) -> None:
+        self._timeout, self._attempts = timeout, attempts
+        self._durability = durability
+        self._loaded: set[str] = set()
+        self.address = _shown(url)
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=max_connections,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),  # ours counts against the caller's budget
+            protocol=2,
+        )
+        self._client = redis.Redis.from_pool(pool)
+        self._client.response_callbacks.clear()  # replies as the server gives them
+        self._execute: Callable[..., Awaitable[Any]] = self._client.execute_command
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[Value] = (),
+        *,
+        timeout: float | None = None,
+        durable: bool = False,
+    ) -> Any:
+        """Run a script, in one round trip once the server has it; its reply.
+
+        With `durable` the answer comes after what it wrote is kept as the store's durability says,
+        and otherwise raises STORE_NOT_DURABLE. Raises STORE_UNAVAILABLE and STORE_FULL.
+        """
+        body = (len(keys), *keys, *args)
+        once = self._durably if durable and self._durability != "memory" else self._once
+        return await self._retrying(lambda left: once(script, body, left), timeout)
+
+    async def command(self, *parts: Value, timeout: float | None = None) -> Any:
+        """Run one command that is safe to repeat; its reply. Raises as `run` does."""
+        return await self._retrying(lambda _: self._execute(*parts), timeout)
+
+    async def ping(self) -> None:
+        """Raises STORE_UNAVAILABLE unless the server answers."""
+        await self.command("PING")
+
+    async def _once(self, script: Script, body: Sequence[Value], _left: float) -> Any:
+        try:
+            return await self._execute("EVALSHA", script.sha, *body)
+        except exceptions.NoScriptError:
+            return await self._execute("EVAL", script.text, *body)
+
+    async def _durably(self, script: Script, body: Sequence[Value], left: float) -> Any:
+        if script.sha not in self._loaded:  # a wait behind a script that is not there is lost time
+            await self._execute("SCRIPT", "LOAD", script.text)
+            self._loaded.add(script.sha)
+        reply, kept = await self._pipelined(("EVALSHA", script.sha, *body), left)
+        if isinstance(reply, exceptions.NoScriptError):
+            self._loaded.discard(script.sha)
+            return await self._durably(script, body, left / 2)
+        if isinstance(reply, Exception):
+            raise reply
+        _check_kept(kept, self._durability)
+        return reply
+
+    async def _pipelined(self, command: Sequence[Value], left: float) -> tuple[Any, Any]:
+        """A command and the wait, which counts what its own connection wrote: both go down one."""
+        milliseconds = max(1, int(left * 700))
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.execute_command(*command)
+        if self._durability == "disk":
+            pipeline.execute_command("WAITAOF", 1, 0, milliseconds)
+        else:
+            pipeline.execute_command("WAIT", 1, milliseconds)
+        reply, kept = await pipeline.execute(raise_on_error=False)
+        return reply, kept
+
+    async def _retrying(
+        self, operation: Callable[[float], Awaitable[T]], timeout: float | None
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(self._timeout, timeout or self._timeout)
+        for attempt in range(self._attempts):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await operation(deadline - loop.time())
+            except exceptions.AuthenticationError as error:
+                raise self._unavailable("refused our credentials", error) from None
+            except _UNREACHABLE as error:
+                pause = 0.05 * 2.0**attempt * (0.5 + random.random() / 2)  # noqa: S311 (jitter)
+                if attempt + 1 == self._attempts or loop.time() + pause >= deadline:
+                    raise self._unavailable("cannot be reached", error) from None
+                await asyncio.sleep(pause)
+            except exceptions.ResponseError as error:
+                raise _refusal(error) from None
+        raise AssertionError("a store has at least one attempt")
+
+    def _unavailable(self, what: str, cause: Exception) -> MeshError:
+        return MeshError(
+            Reason.STORE_UNAVAILABLE,
+            f"Redis at {self.address} {what}: {str(cause) or type(cause).__name__}",
+            retry_after_seconds=RETRY_SECONDS,
+        )
+
+
+def _shown(url: str) -> str:
+    """`host:port` of the URL, without its password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+
+
+def _check_kept(kept: Any, durability: Durability) -> None:
+    if isinstance(kept, Exception):
+        raise _not_durable(
+            f"the server cannot tell that a write is kept ({kept}); append-only persistence of"
+            " Redis 7.2 or Valkey is needed, or VOICEMESH_STORE_DURABILITY says otherwise"
+        )
+    count = kept[0] if durability == "disk" else kept
+    if int(count) < 1:
+        raise _not_durable(f"the write was not kept ({durability}) in time")
+
+
+def _not_durable(message: str) -> MeshError:
+    return MeshError(Reason.STORE_NOT_DURABLE, message, retry_after_seconds=RETRY_SECONDS)
+
+
+def _refusal(error: exceptions.ResponseError) -> MeshError:
+    """What an answer of the server that is an error means to our callers."""
+    text = str(error)
+    if isinstance(error, exceptions.OutOfMemoryError) or "OOM " in text:
+        return MeshError(
+            Reason.STORE_FULL,
+            "Redis is out of memory; raise maxmemory or let sessions expire sooner",
+            retry_after_seconds=RETRY_SECONDS,
+        )
+    if text.startswith(("MISCONF", "NOREPLICAS")) or "MISCONF" in text:
+        return _not_durable(f"Redis refuses writes that it cannot keep: {text}")
+    if "WRONGTYPE" in text:
+        text = f"a key of ours holds another type; something else writes to this database: {text}"
+    logger.error("redis refused a command", extra={"cause": text})
+    return MeshError(Reason.INTERNAL_ERROR, "the store refused a command; its log says why")

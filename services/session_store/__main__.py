@@ -1,0 +1,78 @@
+"""Start a session-store pod: `python -m session_store`."""
+
+from __future__ import annotations
+
+from memory.hotstore import HotStore
+from meshkit.server import MeshServer
+from meshkit.service import run_service
+from meshkit.startup import StartupError
+from meshkit.tasks import task_group
+from session_store.readiness import until_answering, warn_of_losses
+from session_store.servicer_journal import JournalServicer
+from session_store.servicer_ownership import OwnershipServicer
+from session_store.servicer_sessions import SessionServicer
+from session_store.settings import SessionStoreSettings
+from session_store.store import SessionStore
+from voicemesh.session.v1.journal_pb2_grpc import add_JournalServiceServicer_to_server
+from voicemesh.session.v1.ownership_pb2_grpc import add_CallOwnershipServiceServicer_to_server
+from voicemesh.session.v1.session_store_pb2_grpc import add_SessionStoreServiceServicer_to_server
+
+SERVICES = (
+    "voicemesh.session.v1.SessionStoreService",
+    "voicemesh.session.v1.JournalService",
+    "voicemesh.session.v1.CallOwnershipService",
+)
+
+
+async def serve(settings: SessionStoreSettings) -> None:
+    """Serve at once, be ready when Redis answers, until drained."""
+    async with (
+        open_hot_store(settings) as hot,
+        make_server(settings, hot) as server,
+        task_group() as tasks,
+    ):
+        ready = tasks.create_task(_become_ready(server, hot))
+        await server.until_drained()
+        ready.cancel()
+
+
+def open_hot_store(settings: SessionStoreSettings) -> HotStore:
+    """The connection to Redis that the settings name. Raises StartupError."""
+    if not settings.redis_url:
+        raise StartupError(
+            "no Redis is named; set VOICEMESH_REDIS_URL (redis://host:port/0), or start the mesh"
+            " with `voicemesh up`, which brings a server of its own."
+        )
+    try:
+        return HotStore(
+            settings.redis_url,
+            timeout=settings.store_seconds,
+            max_connections=settings.redis_max_connections,
+            durability=settings.store_durability,
+        )
+    except ValueError as error:
+        raise StartupError(
+            f"VOICEMESH_REDIS_URL is not a Redis URL: {error}; write redis://host:port/0 or"
+            " rediss://host:port/0."
+        ) from None
+
+
+def make_server(settings: SessionStoreSettings, hot: HotStore) -> MeshServer:
+    """The server with its three services, not yet listening."""
+    server = MeshServer("session-store", settings, port=settings.grpc_port)
+    store = SessionStore(hot, journal_max_events=settings.journal_max_events)
+    add_SessionStoreServiceServicer_to_server(SessionServicer(store, settings), server.grpc)
+    add_JournalServiceServicer_to_server(JournalServicer(store, settings), server.grpc)
+    add_CallOwnershipServiceServicer_to_server(OwnershipServicer(store, settings), server.grpc)
+    server.serves(*SERVICES)
+    return server
+
+
+async def _become_ready(server: MeshServer, hot: HotStore) -> None:
+    await until_answering(hot)
+    await warn_of_losses(hot)
+    await server.ready()
+
+
+if __name__ == "__main__":
+    run_service("session-store", SessionStoreSettings, serve)

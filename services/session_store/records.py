@@ -1,0 +1,108 @@
+"""What Redis holds of a session, and the messages made of it. Pure.
+
+`scripts/shared.lua` lists the keys and fields. An event is kept as it was sent, behind a header
+with what the server adds, because only the script knows those parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from meshkit.names import session_name
+from voicemesh.session.v1.journal_event_pb2 import JournalEvent, VerifiedRecord
+from voicemesh.session.v1.ownership_pb2 import CallOwner
+from voicemesh.session.v1.session_store_pb2 import Session
+
+
+def session_keys(session_id: str) -> list[str]:
+    """The keys of a session, in the order in which scripts take them; one slot of a cluster."""
+    parts = ("session", "journal", "ids", "context", "verified")
+    return [f"voicemesh:{{{session_id}}}:{part}" for part in parts]
+
+
+def session_of(session_id: str, snapshot: Sequence[Any]) -> Session:
+    """The Session in a script's snapshot: fields, context, last sequence, expiry."""
+    fields, context, last_sequence, expires = snapshot
+    kept = {key.decode(): value for key, value in _pairs(fields)}
+    session = Session(
+        name=session_name(session_id),
+        scenario=kept.get("scenario", b"").decode(),
+        active_agent=kept.get("active_agent", b"").decode(),
+        context_json={key.decode(): value.decode() for key, value in _pairs(context)},
+        create_time=timestamp(kept["created"]),
+        update_time=timestamp(kept["updated"]),
+        expire_time=timestamp(expires),
+        etag=kept["version"].decode(),
+        tenant=kept.get("tenant", b"").decode(),
+        last_sequence=int(last_sequence),
+    )
+    if "address" in kept:
+        session.owner.CopyFrom(
+            owner_of(session_id, kept["address"], kept["epoch"], kept["owner_expiry"])
+        )
+    return session
+
+
+def owner_of(session_id: str, address: bytes, epoch: int | bytes, expires: bytes) -> CallOwner:
+    """A call's owner, from what a script tells of it."""
+    return CallOwner(
+        name=f"{session_name(session_id)}/owner",
+        address=address.decode(),
+        epoch=int(epoch),
+        expire_time=timestamp(expires),
+    )
+
+
+def verified_of(session_id: str, etag: bytes | None, record: bytes | None) -> VerifiedRecord:
+    """The verified record; an empty one with its name if there is none."""
+    verified = VerifiedRecord.FromString(record or b"")
+    verified.name = f"{session_name(session_id)}/verified"
+    verified.etag = (etag or b"").decode()
+    return verified
+
+
+def record_body(verified: VerifiedRecord) -> bytes:
+    """What is kept of a record: the same bytes for the same content."""
+    kept = VerifiedRecord(client_id=verified.client_id, proofs=verified.proofs)
+    return kept.SerializeToString(deterministic=True)
+
+
+def event_body(event: JournalEvent) -> bytes:
+    """What is kept of an event: all but what the header says."""
+    kept = JournalEvent()
+    kept.CopyFrom(event)
+    for field in ("event_id", "sequence", "owner_epoch", "create_time"):
+        kept.ClearField(field)
+    return kept.SerializeToString(deterministic=True)
+
+
+def event_of(sequence: int, entry: bytes) -> JournalEvent:
+    """The event at a place of the journal."""
+    epoch, created, event_id, body = entry.split(b" ", 3)
+    event = JournalEvent.FromString(body)
+    event.event_id = event_id.decode()
+    event.sequence = sequence
+    event.owner_epoch = int(epoch)
+    event.create_time.CopyFrom(timestamp(created))
+    if event.HasField("owner_changed"):
+        event.owner_changed.epoch = int(epoch)
+    return event
+
+
+def events_of(first_sequence: int, entries: Iterable[bytes]) -> list[JournalEvent]:
+    """The events of a stretch of the journal."""
+    return [event_of(first_sequence + i, entry) for i, entry in enumerate(entries)]
+
+
+def timestamp(milliseconds: int | bytes) -> Timestamp:
+    """A Timestamp of milliseconds since the epoch."""
+    made = Timestamp()
+    made.FromMilliseconds(int(milliseconds))
+    return made
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)

@@ -1,0 +1,3 @@
+#!lua flags=no-writes
+if missing() then return {'MISSING'} end
+return {'OK', unpack(redis.call('HMGET', VERIFIED, 'etag', 'record'))}

@@ -1,0 +1,38 @@
+"""What the session-store is told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from meshkit.settings import MeshSettings, Port
+
+
+class SessionStoreSettings(MeshSettings):
+    """Settings of a session-store pod."""
+
+    grpc_port: Port = Field(50054, description="Port of the gRPC server.")
+    redis_url: str = Field(
+        "", description="Redis to keep state in: redis:// or rediss://host:port/database."
+    )
+    redis_max_connections: int = Field(
+        64, ge=1, le=1000, description="Most connections to Redis; further requests wait for one."
+    )
+    store_seconds: float = Field(
+        2.0, gt=0, le=30, description="Seconds that one operation on Redis may take, with retries."
+    )
+    store_durability: Literal["disk", "replica", "memory"] = Field(
+        "disk",
+        description="When verified records and owner epochs count as kept: fsynced by Redis,"
+        " acknowledged by a replica, or at once.",
+    )
+    session_seconds: float = Field(
+        7200.0, ge=1, le=604_800, description="Seconds a session lives after it was last written."
+    )
+    owner_seconds: float = Field(
+        10.0, ge=1, le=600, description="Seconds that owning a call lasts without renewal."
+    )
+    journal_max_events: int = Field(
+        20_000, ge=1, le=1_000_000, description="Most events in the journal of one session."
+    )
