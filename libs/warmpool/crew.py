@@ -1,0 +1,283 @@
+"""Carries out what the ledger decides: tasks that open, check and close clients, and the one timer.
+
+Every task is owned here and awaited by `finish`; whatever a task is doing when it is cancelled, the
+client it has in hand is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from .holding import Slot
+from .hooks import Rest, begin
+from .lease import AllocationTier
+from .ledger import Ledger
+from .stats import DiscardCause, PoolObserver
+from .supply import Supply
+
+T = TypeVar("T")
+
+log = logging.getLogger("warmpool")
+
+
+class Crew(Generic[T]):
+    """The hands of one pool."""
+
+    def __init__(
+        self,
+        ledger: Ledger[T],
+        supply: Supply[T],
+        *,
+        clock: Callable[[], float],
+        observer: PoolObserver,
+    ) -> None:
+        self._ledger = ledger
+        self._supply = supply
+        self._clock = clock
+        self.observer = observer
+        self._hook_seconds = ledger.options.hook_seconds
+        self._told = {
+            name: (stock.breaker.state, stock.demand.target)
+            for name, stock in ledger.stocks.items()
+        }
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opens: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = float("inf")
+        self._emptied: asyncio.Event = asyncio.Event()
+
+    # ------------------------------------------------------------------ carrying out
+
+    def settle(self) -> None:
+        """Do what the ledger has left to do, until it has nothing more. Never waits."""
+        ledger = self._ledger
+        now = self._clock()
+        while ledger.todo:
+            ledger.todo = False
+            ledger.serve_from_idle(now)
+            for slot in self._supply.plan(now):
+                self._spawn(self._open(slot), self._opens)
+            doomed, ledger.doomed = ledger.doomed, []
+            for slot in doomed:
+                self._spawn(self._close(slot))
+            unchecked, ledger.unchecked = ledger.unchecked, []
+            for slot in unchecked:
+                self._spawn(self._examine(slot))
+            woken, ledger.woken = ledger.woken, []
+            for party in woken:
+                if party.wake is not None:
+                    party.wake()
+            lapsed, ledger.lapsed = ledger.lapsed, []
+            for grant in lapsed:
+                self.tell(
+                    self.observer.released, grant.session, now - grant.granted_at, grant.stock.name
+                )
+        self._tell_changes()
+        self.wake_at(self._supply.retry_due(now))
+        if not ledger.slots:
+            self._emptied.set()
+
+    def tell(self, hook: Callable[..., None], *arguments: object) -> None:
+        """Call an observer; what it raises is its own affair."""
+        try:
+            hook(*arguments)
+        except Exception:
+            log.exception("a pool observer raised", extra={"pool": self._ledger.name})
+
+    def _tell_changes(self) -> None:
+        for name, stock in self._ledger.stocks.items():
+            state, target = self._told[name]
+            if stock.breaker.state is not state:
+                self.tell(self.observer.breaker_changed, stock.breaker.state, name)
+            if stock.demand.target != target:
+                self.tell(self.observer.warm_target_changed, stock.demand.target, name)
+            self._told[name] = (stock.breaker.state, stock.demand.target)
+
+    # ------------------------------------------------------------------ clients
+
+    def fitness(self, slot: Slot[T], now: float) -> bool | Rest[bool]:
+        """Whether an idle client may be handed out: known at once, or after the rest of its check."""
+        if now - slot.checked_at < self._ledger.options.check_bypass_seconds:
+            return True
+        return self._begin(slot, slot.stock.factory.check, DiscardCause.FAILED_CHECK)
+
+    async def finish_check(self, slot: Slot[T], rest: Rest[bool]) -> None:
+        """See a check to its end, then deliver the client or close it."""
+        if await self._finish(slot, rest, DiscardCause.FAILED_CHECK):
+            self._ledger.deliver(slot, AllocationTier.WARM, self._clock())
+        self.settle()
+
+    async def reset(self, slot: Slot[T]) -> None:
+        """Make a given back client as new, then deliver it; close it if that fails."""
+        outcome = self._begin(slot, slot.stock.factory.reset, DiscardCause.FAILED_RESET)
+        if isinstance(outcome, Rest):
+            outcome = await self._finish(slot, outcome, DiscardCause.FAILED_RESET)
+        if outcome:
+            self._ledger.deliver(slot, AllocationTier.WARM, self._clock())
+        if self._ledger.todo:
+            self.settle()
+
+    def _begin(
+        self,
+        slot: Slot[T],
+        hook: Callable[[T], Coroutine[Any, Any, bool]],
+        cause: DiscardCause,
+    ) -> bool | Rest[bool]:
+        """Run a hook up to its first wait. A client it refuses is doomed."""
+        try:
+            outcome = begin(hook(slot.client))  # type: ignore[arg-type]
+        except Exception as error:
+            self._complain("a hook raised", cause, error)
+            outcome = False
+        except BaseException:
+            self._ledger.doom(slot, DiscardCause.CANCELLED)
+            raise
+        if not outcome:
+            self._ledger.doom(slot, cause)
+            return False
+        return outcome
+
+    async def _finish(self, slot: Slot[T], rest: Rest[bool], cause: DiscardCause) -> bool:
+        """The rest of a hook, bounded. A client it refuses, or that was cancelled in it, is doomed."""
+        slot.stock.returning += 1
+        fit: bool | None = None
+        try:
+            fit = bool(await rest.finish(self._hook_seconds))
+        except Exception as error:
+            self._complain("a hook raised", cause, error)
+            fit = False
+        finally:
+            slot.stock.returning -= 1
+            if not fit:
+                self._ledger.doom(slot, DiscardCause.CANCELLED if fit is None else cause)
+                self.settle()
+        return fit
+
+    async def _examine(self, slot: Slot[T]) -> None:
+        """Check a client that the ledger has set aside, counting it as returning meanwhile."""
+        slot.stock.returning -= 1  # `examine` counted it; `finish_check` counts for itself
+        fit = self._begin(slot, slot.stock.factory.check, DiscardCause.FAILED_CHECK)
+        if isinstance(fit, Rest):
+            await self.finish_check(slot, fit)
+            return
+        if fit:
+            self._ledger.deliver(slot, AllocationTier.WARM, self._clock())
+        self.settle()
+
+    async def _open(self, slot: Slot[T]) -> None:
+        supply, name = self._supply, slot.stock.name
+        began = self._clock()
+        try:
+            await self._connect(slot)
+        except Exception as error:
+            now = self._clock()
+            supply.failed(slot, error, now)
+            self.tell(self.observer.open_failed, error, now - began, name)
+        except BaseException:
+            supply.abandoned(slot)
+            raise
+        else:
+            now = self._clock()
+            supply.opened(slot, now, now - began)
+            self.tell(self.observer.opened, now - began, name)
+        finally:
+            self.settle()
+
+    async def _connect(self, slot: Slot[T]) -> None:
+        """Open and verify, in time. Whatever happens, an opened client is in its slot."""
+        factory = slot.stock.factory
+        async with asyncio.timeout(self._ledger.options.open_seconds):
+            slot.client = await factory.open()
+            if slot.client is None:
+                raise TypeError("the factory's open() returned None instead of a client")
+            if not await factory.warm(slot.client):
+                raise ConnectionError("the factory's warm() said that the client is no good")
+
+    async def _close(self, slot: Slot[T]) -> None:
+        now = self._clock()
+        cause = slot.cause or DiscardCause.CLOSED
+        try:
+            async with asyncio.timeout(self._hook_seconds):
+                await slot.stock.factory.close(slot.client)  # type: ignore[arg-type]
+        except Exception as error:
+            self._complain("closing a client failed", cause, error)
+        finally:
+            self._ledger.gone(slot)
+            self.tell(self.observer.closed, cause, now - slot.opened_at, slot.uses, slot.stock.name)
+            self.settle()
+
+    def _complain(self, message: str, cause: DiscardCause, error: Exception) -> None:
+        # The type only: what a provider writes into its messages is not ours to log.
+        log.warning(
+            message,
+            extra={
+                "pool": self._ledger.name,
+                "cause": cause.value,
+                "error_type": type(error).__name__,
+            },
+        )
+
+    # ------------------------------------------------------------------ tasks and the timer
+
+    def _spawn(
+        self, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]] | None = None
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        for owner in (self._tasks, group):
+            if owner is not None:
+                owner.add(task)
+                task.add_done_callback(owner.discard)
+
+    async def opens_ended(self) -> None:
+        """Wait until no open is in progress."""
+        while self._opens:
+            await asyncio.wait(set(self._opens))
+
+    async def finish(self) -> None:
+        """Cancel what is being opened and wait until every client is closed."""
+        for task in self._opens:
+            task.cancel()
+        self.settle()
+        while self._ledger.slots or self._tasks:
+            self._emptied.clear()
+            if self._tasks:
+                await asyncio.wait(set(self._tasks))
+            else:  # a client is in the hands of a caller's task: a check or reset, bounded
+                await self._emptied.wait()
+        self._disarm()
+
+    def wake_at(self, when: float) -> None:
+        """See that the timer fires no later than `when`, on the pool's clock."""
+        if when >= self._timer_due:
+            return
+        self._disarm()
+        self._timer_due = when
+        delay = max(0.0, when - self._clock())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._timer_due = float("inf")
+
+    def _on_timer(self) -> None:
+        self._disarm()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Do what is due: expire leases, refuse who waited too long, close what is worn, check."""
+        now = self._clock()
+        for grant in self._supply.sweep(now):
+            self.tell(
+                self.observer.leak_suspected,
+                grant.lease_id,
+                grant.session,
+                now - grant.granted_at,
+                grant.stock.name,
+            )
+        self.settle()
+        self.wake_at(self._supply.next_due(now))

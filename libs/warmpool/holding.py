@@ -1,0 +1,168 @@
+"""The things a ledger keeps: clients (slots), leases (grants) and requests that wait (claims).
+
+They hold state and no rules; every move between states is made by `stock.py` and `ledger.py`.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from .errors import PoolError
+from .lease import AllocationTier, Lease
+from .stats import DiscardCause
+
+if TYPE_CHECKING:
+    from .stock import Stock
+
+T = TypeVar("T")
+
+
+class SlotState(enum.Enum):
+    """Where a client is in its life. Only IDLE clients may be taken, only LEASED ones are held."""
+
+    OPENING = "opening"
+    IDLE = "idle"
+    CHECKING = "checking"
+    LEASED = "leased"
+    RESETTING = "resetting"
+    CLOSING = "closing"
+
+
+class Slot(Generic[T]):
+    """A place under the maximum and the client in it, from when it is being opened until it is
+    closed."""
+
+    __slots__ = (
+        "cause",
+        "checked_at",
+        "client",
+        "generation",
+        "idle_at",
+        "max_age",
+        "max_idle",
+        "opened_at",
+        "state",
+        "stock",
+        "uses",
+    )
+
+    def __init__(self, stock: Stock[T], generation: int, now: float) -> None:
+        self.stock = stock
+        self.generation = generation
+        self.client: T | None = None
+        self.state = SlotState.OPENING
+        self.opened_at = now
+        self.checked_at = now
+        self.idle_at = now
+        self.max_age = math.inf
+        """Jittered, in seconds after `opened_at`; `max_idle` after `idle_at`."""
+        self.max_idle = math.inf
+        self.uses = 0
+        self.cause: DiscardCause | None = None
+
+
+class Grant(Generic[T]):
+    """A lease, as the ledger sees it."""
+
+    # Defaults are on the class, not in __init__: a grant is made on every allocation.
+    accepted = True
+    """Somebody was told. A grant handed to a waiter is not accepted until the waiter has run."""
+    streaming = False
+    used = False
+    """The holder has touched the present client."""
+    broken = False
+    """The holder saw the present client fail."""
+    ended = False
+    leak_told = False
+    renewal: Claim[T] | None = None
+    """Its place in the line, while it waits for its next client."""
+
+    def __init__(
+        self,
+        lease_id: str,
+        session: str,
+        slot: Slot[T],
+        tier: AllocationTier,
+        request_id: str | None,
+        ttl: float,
+        now: float,
+    ) -> None:
+        self.lease_id = lease_id
+        self.session = session
+        self.stock = slot.stock
+        self.slot: Slot[T] | None = slot
+        """None between a used client's end and the next stream."""
+        self.tier = tier
+        self.request_id = request_id
+        self.ttl = ttl
+        self.granted_at = now
+        self.expires_at = now + ttl
+
+    def lives(self, now: float) -> bool:
+        """Whether the holder may still use it. A stream pins it beyond its expiry, and its time does
+        not run before the holder knows of it."""
+        return self.streaming or now < self.expires_at or not self.accepted
+
+    def extend(self, ttl: float, now: float) -> None:
+        """Move the expiry to `ttl` from now, never nearer."""
+        self.ttl = ttl
+        self.expires_at = max(self.expires_at, now + ttl)
+
+    def view(self, tier: AllocationTier, seconds: float) -> Lease:
+        """What the holder gets to see."""
+        return Lease(self.lease_id, self.session, tier, self.expires_at, seconds)
+
+
+class Party(Generic[T]):
+    """One caller that waits; several of one session share a claim.
+
+    Exactly one of `grant` and `error` is set when it is settled, and `wake` is called then.
+    """
+
+    __slots__ = ("claim", "deadline", "error", "grant", "wake")
+
+    def __init__(self, claim: Claim[T], deadline: float) -> None:
+        self.claim = claim
+        self.deadline = deadline
+        self.grant: Grant[T] | None = None
+        self.error: PoolError | None = None
+        self.wake: Callable[[], None] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has its answer."""
+        return self.grant is not None or self.error is not None
+
+
+class Ask(NamedTuple, Generic[T]):
+    """A request for a lease."""
+
+    stock: Stock[T]
+    session: str
+    request_id: str | None
+    tiers: Collection[AllocationTier] | None
+    """Accepted; None for any."""
+    ttl: float
+    now: float
+    """When it was made."""
+
+
+class Claim(Generic[T]):
+    """A session's place in the line of a stock."""
+
+    __slots__ = ("ask", "number", "parties", "renewal_of")
+
+    def __init__(self, ask: Ask[T], number: int, renewal_of: Grant[T] | None = None) -> None:
+        self.ask = ask
+        self.number = number
+        """Place in the order of asking, over all stocks."""
+        self.renewal_of = renewal_of
+        """Set when a lease wants its next client: such a claim needs no further lease."""
+        self.parties: list[Party[T]] = []
+
+    def accepts(self, tier: AllocationTier) -> bool:
+        """Whether a client found at `tier` will do."""
+        return self.ask.tiers is None or tier in self.ask.tiers

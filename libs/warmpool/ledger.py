@@ -1,0 +1,349 @@
+"""Who holds which client until when: the rules of the pool. Pure: no I/O, no tasks, no clock.
+
+The ledger moves clients between the states of `holding.SlotState` and decides who is served, who
+waits and who is refused; `supply.py` decides on the same state what is opened and closed. Neither
+touches a client. The shell (`pool.py`) carries out what is left in the outboxes:
+
+- `doomed`: clients to close; call `gone` when that is done.
+- `unchecked`: idle clients to check for a waiter; call `deliver` or `doom` after it.
+- `woken`: waiters that have their answer.
+- `lapsed`: leases that ended without their holder's asking, for the observer.
+
+Two bounds hold at all times: no more than `max_size` clients exist, counted from the start of
+opening to the end of closing, and there are no more than `max_size` leases.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from .errors import (
+    LeaseInUse,
+    LeaseNotFound,
+    LeaseNotOwned,
+    PoolClosed,
+    PoolDraining,
+    PoolError,
+)
+from .factory import ClientFactory, Reuse
+from .holding import Claim, Grant, Party, Slot, SlotState
+from .lease import AllocationTier
+from .options import PoolOptions
+from .stats import DiscardCause
+from .stock import Stock
+
+T = TypeVar("T")
+
+# Module names are faster than class attributes, and these are read on every allocation.
+_DEDICATED = AllocationTier.DEDICATED
+_WARM = AllocationTier.WARM
+_COLD = AllocationTier.COLD
+_CHECKING = SlotState.CHECKING
+_LEASED = SlotState.LEASED
+_RETIRE = Reuse.RETIRE
+
+
+class Phase(enum.Enum):
+    """Whether the pool serves."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    DRAINING = "draining"
+
+
+class Ledger(Generic[T]):
+    """The state of one pool. `now` is on one monotonic clock, in seconds, in every call."""
+
+    def __init__(
+        self,
+        stocks: Mapping[str, tuple[ClientFactory[T], int]],
+        *,
+        name: str,
+        max_size: int,
+        max_waiting: int,
+        options: PoolOptions,
+        rng: random.Random,
+        now: float,
+    ) -> None:
+        """`stocks` gives each stock's factory and its warm target."""
+        self.name = name
+        self.max_size = max_size
+        self.max_waiting = max_waiting
+        self.options = options
+        self.phase = Phase.CLOSED
+        self.stocks: dict[str, Stock[T]] = {
+            key: Stock(
+                key,
+                factory,
+                warm_target=warm_target,
+                max_size=max_size,
+                options=options,
+                rng=rng,
+                now=now,
+            )
+            for key, (factory, warm_target) in stocks.items()
+        }
+        self.grants: dict[str, Grant[T]] = {}
+        self.slots: set[Slot[T]] = set()
+        self.closing = 0
+        self.todo = False
+        """Set by whatever may leave the shell something to do."""
+        self.doomed: list[Slot[T]] = []
+        self.unchecked: list[Slot[T]] = []
+        self.woken: list[Party[T]] = []
+        self.lapsed: list[Grant[T]] = []
+        self.discarded_counts: dict[DiscardCause, int] = {}
+        self.mean_hold_seconds = 1.0
+        """Recent mean of how long leases last; the base of retry hints."""
+        self._start = f"{random.SystemRandom().getrandbits(48):012x}"
+        self._bits = rng.getrandbits
+        self._number = 0
+
+    # ------------------------------------------------------------------ serving the line
+
+    def deliver(self, slot: Slot[T], tier: AllocationTier, now: float) -> None:
+        """A verified client is free: to the first in line who takes it, else to the warm set."""
+        stock = slot.stock
+        cause = self._unwanted(slot, now)
+        if cause is not None:
+            self.doom(slot, cause)
+            return
+        slot.checked_at = now
+        if stock.line:
+            claim = stock.next_in_line(tier, leases_left=self.max_size - len(self.grants))
+            if claim is not None:
+                self._hand_over(claim, slot, tier, now)
+                return
+        stock.rest(slot, now)
+        if len(stock.idle) > stock.demand.target and (old := stock.old_generation()):
+            stock.idle.remove(old)
+            self.doom(old, DiscardCause.GENERATION)
+
+    def serve_from_idle(self, now: float) -> None:
+        """Name the idle clients that somebody in line may have since a lease ended (`unchecked`)."""
+        for stock in self.stocks.values():
+            while stock.idle and stock.returning < len(stock.line):
+                left = self.max_size - len(self.grants) - stock.returning
+                if stock.next_in_line(_WARM, leases_left=left) is None:
+                    break
+                if (slot := self.pop_idle(stock, now)) is not None:
+                    self.examine(slot)
+
+    def examine(self, slot: Slot[T]) -> None:
+        """Have an idle client checked; it has been taken out of the warm set."""
+        slot.state = _CHECKING
+        slot.stock.returning += 1
+        self.unchecked.append(slot)
+        self.todo = True
+
+    def fail(self, claim: Claim[T], make_error: Callable[[], PoolError]) -> None:
+        """Everybody who waits for `claim` gets an error of their own."""
+        claim.ask.stock.leave_line(claim)
+        for party in claim.parties:
+            if not party.settled:
+                party.error = make_error()
+                self.woken.append(party)
+        self.todo = True
+
+    # ------------------------------------------------------------------ holding
+
+    def get(self, lease_id: str, session: str | None, now: float) -> Grant[T]:
+        """The lease. Raises LeaseNotFound, LeaseNotOwned."""
+        grant = self.grants.get(lease_id)
+        if grant is not None and session is not None and session != grant.session:
+            raise LeaseNotOwned("the lease belongs to another session", lease_id=lease_id)
+        if grant is not None and not grant.lives(now):
+            self.lapse(grant, now)
+            grant = None
+        if grant is None:
+            raise LeaseNotFound(
+                "no such lease: expired, released, or of an earlier start; allocate again",
+                lease_id=lease_id,
+            )
+        return grant
+
+    def pin(self, lease_id: str, session: str | None, now: float) -> Grant[T]:
+        """Open a stream on the lease. Raises LeaseInUse besides what `get` does."""
+        grant = self.get(lease_id, session, now)
+        if grant.streaming:
+            raise LeaseInUse(
+                "a stream is open on the lease; it takes one at a time", lease_id=lease_id
+            )
+        grant.streaming = True
+        return grant
+
+    def unpin(self, grant: Grant[T], now: float) -> None:
+        """The stream ended. A broken client, or a used one that cannot be reused, is closed."""
+        grant.streaming = False
+        if grant.ended:
+            return
+        grant.expires_at = max(grant.expires_at, now + grant.ttl)
+        slot = grant.slot
+        if slot is not None and (grant.broken or (grant.used and slot.stock.reuse is _RETIRE)):
+            grant.slot = None
+            self.doom(slot, DiscardCause.DISCARDED if grant.broken else DiscardCause.RETIRED)
+        if grant.slot is None:
+            grant.broken = grant.used = False
+
+    def give_next(self, grant: Grant[T], slot: Slot[T]) -> None:
+        """A lease whose client was closed gets its next one, idle until now and fit."""
+        slot.state = _LEASED
+        slot.uses += 1
+        grant.slot = slot
+        self._mark_low(slot.stock)
+
+    def end(
+        self, lease_id: str, session: str | None, now: float, *, discard: bool
+    ) -> tuple[Grant[T], Slot[T] | None] | None:
+        """The holder gives the lease back: the lease, and its client if it must be reset first.
+
+        None if the lease is gone already. Raises LeaseNotOwned.
+        """
+        try:
+            grant = self.get(lease_id, session, now)
+        except LeaseNotFound:
+            return None
+        discard = discard or grant.broken or grant.streaming
+        return grant, self.finish(grant, now, DiscardCause.DISCARDED if discard else None)
+
+    def finish(self, grant: Grant[T], now: float, cause: DiscardCause | None) -> Slot[T] | None:
+        """End a lease. Without a cause to close its client, that goes back or is retired; if it
+        must be reset first it is returned, for the shell to reset and `deliver` or `doom`."""
+        grant.ended = True
+        del self.grants[grant.lease_id]
+        stock = grant.stock
+        del stock.held[grant.session]
+        if grant.renewal is not None:
+            lease_id = grant.lease_id
+            self.fail(
+                grant.renewal, lambda: LeaseNotFound("the lease has ended", lease_id=lease_id)
+            )
+        self.mean_hold_seconds += (now - grant.granted_at - self.mean_hold_seconds) * 0.1
+        slot, grant.slot = grant.slot, None
+        if slot is None:
+            self.todo = True
+        elif cause is not None:
+            self.doom(slot, cause)
+        elif not grant.used:
+            self.deliver(slot, _WARM, now)
+        elif stock.reuse is _RETIRE:
+            self.doom(slot, DiscardCause.RETIRED)
+        else:
+            slot.state = SlotState.RESETTING
+            return slot
+        return None
+
+    def lapse(self, grant: Grant[T], now: float) -> None:
+        """A lease ends because its holder vanished; what it did to the client nobody knows."""
+        self.finish(grant, now, DiscardCause.EXPIRED)
+        self.lapsed.append(grant)
+        self.todo = True
+
+    # ------------------------------------------------------------------ closing clients
+
+    def doom(self, slot: Slot[T], cause: DiscardCause) -> None:
+        """Have a client closed. It must be in no list and under no lease any more."""
+        self.todo = True
+        if slot.client is None:  # opening failed before there was one
+            self.slots.discard(slot)
+            return
+        slot.state = SlotState.CLOSING
+        slot.cause = cause
+        self.closing += 1
+        self.discarded_counts[cause] = self.discarded_counts.get(cause, 0) + 1
+        self.doomed.append(slot)
+
+    def gone(self, slot: Slot[T]) -> None:
+        """A doomed client is closed: its place is free."""
+        self.closing -= 1
+        self.slots.discard(slot)
+        self.todo = True
+
+    @property
+    def waiting_count(self) -> int:
+        """Requests in all lines."""
+        return sum(len(stock.line) for stock in self.stocks.values())
+
+    def not_open(self) -> PoolClosed:
+        """The refusal of a pool that grants nothing."""
+        if self.phase is Phase.DRAINING:
+            return PoolDraining(f"pool {self.name} is draining; ask another")
+        return PoolClosed(f"pool {self.name} is not open; call prepare() first")
+
+    # ------------------------------------------------------------------ moves
+
+    def next_number(self) -> int:
+        """Counts requests and leases, in the order of coming."""
+        self._number = number = self._number + 1
+        return number
+
+    def pop_idle(self, stock: Stock[T], now: float) -> Slot[T] | None:
+        idle = stock.idle
+        while idle:
+            slot = idle.pop()
+            if (cause := stock.worn(slot, now)) is None:
+                slot.state = _CHECKING
+                return slot
+            self.doom(slot, cause)
+        return None
+
+    def _mark_low(self, stock: Stock[T]) -> None:
+        if (
+            len(stock.idle) + stock.opening < stock.demand.target
+            and len(self.slots) < self.max_size
+        ):
+            self.todo = True
+
+    def bind(
+        self,
+        slot: Slot[T],
+        session: str,
+        request_id: str | None,
+        tier: AllocationTier,
+        ttl: float,
+        now: float,
+    ) -> Grant[T]:
+        lease_id = f"{self._start}{self.next_number():x}{self._bits(32):08x}"
+        slot.state = _LEASED
+        slot.uses += 1
+        grant = Grant(lease_id, session, slot, tier, request_id, ttl, now)
+        stock = slot.stock
+        self.grants[lease_id] = grant
+        stock.held[session] = grant
+        self._mark_low(stock)
+        return grant
+
+    def _hand_over(self, claim: Claim[T], slot: Slot[T], tier: AllocationTier, now: float) -> None:
+        slot.stock.leave_line(claim)
+        if claim.renewal_of is not None:
+            grant = claim.renewal_of
+            grant.renewal = None
+            self.give_next(grant, slot)
+        else:
+            ask = claim.ask
+            grant = self.bind(slot, ask.session, ask.request_id, tier, ask.ttl, now)
+            grant.accepted = False
+        for party in claim.parties:
+            if not party.settled:
+                party.grant = grant
+                self.woken.append(party)
+        self.todo = True
+
+    def undo(self, grant: Grant[T], now: float) -> None:
+        """Nobody took what was handed over: it goes on as it came."""
+        slot, grant.slot = grant.slot, None
+        self.finish(grant, now, None)
+        if slot is not None:
+            slot.uses -= 1
+            self.deliver(slot, grant.tier, now)
+
+    def _unwanted(self, slot: Slot[T], now: float) -> DiscardCause | None:
+        stock = slot.stock
+        if self.phase is not Phase.OPEN and not (self.phase is Phase.DRAINING and stock.renewals):
+            return DiscardCause.CLOSED
+        if slot.generation != stock.generation and len(stock.idle) >= stock.demand.target:
+            return DiscardCause.GENERATION
+        return stock.worn(slot, now)
