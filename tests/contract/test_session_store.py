@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +51,18 @@ async def create(store: RunningStore, session_id: str = "a", **fields: Any) -> s
     request = ss.CreateSessionRequest(
         session_id=session_id, session=ss.Session(**fields), request_id=f"make-{session_id}"
     )
-    return (await store.sessions.CreateSession(request)).session
+    session: ss.Session = (await store.sessions.CreateSession(request)).session
+    return session
 
 
 async def get(store: RunningStore, name: str = S) -> ss.Session:
-    return (await store.sessions.GetSession(ss.GetSessionRequest(name=name))).session
+    response: ss.GetSessionResponse = await store.sessions.GetSession(
+        ss.GetSessionRequest(name=name)
+    )
+    return response.session
 
 
-def update(
-    store: RunningStore, *paths: str, epoch: int = 0, etag: str = "", **fields: Any
-) -> Awaitable[ss.UpdateSessionResponse]:
+def update(store: RunningStore, *paths: str, epoch: int = 0, etag: str = "", **fields: Any) -> Any:
     request = ss.UpdateSessionRequest(
         session=ss.Session(name=S, etag=etag, **fields), owner_epoch=epoch
     )
@@ -77,35 +79,31 @@ def ended() -> ev.JournalEvent:
     return ev.JournalEvent(event_id="ended", ended=ev.SessionEnded(reason="completed"))
 
 
-def append(
-    store: RunningStore, *events: ev.JournalEvent, epoch: int = 0, session: str = S
-) -> Awaitable[jr.AppendEventsResponse]:
+def append(store: RunningStore, *events: ev.JournalEvent, epoch: int = 0, session: str = S) -> Any:
     request = jr.AppendEventsRequest(session=session, events=events, owner_epoch=epoch)
     return store.journal.AppendEvents(request)
 
 
 async def journal(store: RunningStore, **fields: Any) -> jr.ListEventsResponse:
-    return await store.journal.ListEvents(jr.ListEventsRequest(parent=S, **fields))
+    request = jr.ListEventsRequest(parent=S, **fields)
+    response: jr.ListEventsResponse = await store.journal.ListEvents(request)
+    return response
 
 
-def acquire(
-    store: RunningStore, address: str, request_id: str, **fields: Any
-) -> Awaitable[ow.AcquireCallResponse]:
+def acquire(store: RunningStore, address: str, request_id: str, **fields: Any) -> Any:
     request = ow.AcquireCallRequest(session=S, address=address, request_id=request_id, **fields)
     return store.ownership.AcquireCall(request)
 
 
-def renew(store: RunningStore, epoch: int) -> Awaitable[ow.RenewCallResponse]:
+def renew(store: RunningStore, epoch: int) -> Any:
     return store.ownership.RenewCall(ow.RenewCallRequest(session=S, owner_epoch=epoch))
 
 
-def release(store: RunningStore, epoch: int) -> Awaitable[ow.ReleaseCallResponse]:
+def release(store: RunningStore, epoch: int) -> Any:
     return store.ownership.ReleaseCall(ow.ReleaseCallRequest(session=S, owner_epoch=epoch))
 
 
-def set_verified(
-    store: RunningStore, client_id: str, *levels: str, etag: str = ""
-) -> Awaitable[ss.SetVerifiedResponse]:
+def set_verified(store: RunningStore, client_id: str, *levels: str, etag: str = "") -> Any:
     proofs = [ev.Proof(level=level, method="m", request_id=f"{S}/t1/0/0") for level in levels]
     record = ev.VerifiedRecord(name=f"{S}/verified", client_id=client_id, proofs=proofs, etag=etag)
     return store.sessions.SetVerified(ss.SetVerifiedRequest(verified=record))
@@ -113,7 +111,8 @@ def set_verified(
 
 async def get_verified(store: RunningStore) -> ev.VerifiedRecord:
     request = ss.GetVerifiedRequest(name=f"{S}/verified")
-    return (await store.sessions.GetVerified(request)).verified
+    response: ss.GetVerifiedResponse = await store.sessions.GetVerified(request)
+    return response.verified
 
 
 # --- sessions ---
@@ -593,13 +592,14 @@ async def test_a_write_prolongs_the_session_and_a_read_does_not(
     short = (await get(store)).expire_time.seconds
     await journal(store)
     assert (await get(store)).expire_time.seconds == short
-    await {
+    writes: dict[str, Callable[[], Awaitable[Any]]] = {
         "append": lambda: append(store, said(1), epoch=1),
         "update": lambda: update(store, "scenario", scenario="scenarios/x", epoch=1),
         "renew": lambda: renew(store, 1),
         "verify": lambda: set_verified(store, "c1", "identity"),
         "acquire": lambda: acquire(store, GATEWAY_A, "r1"),
-    }[write]()
+    }
+    await writes[write]()
     assert (await get(store)).expire_time.seconds > short + 7000
 
 
@@ -638,7 +638,7 @@ async def test_bad_arguments_are_refused_by_the_field(store: RunningStore) -> No
         "page_token": journal(store, page_token="next"),
         "after_sequence": journal(store, after_sequence=-1),
         "address": acquire(store, "nowhere", "r"),
-        "takeover": acquire(store, GATEWAY_A, "r", takeover=9),  # type: ignore[arg-type]
+        "takeover": acquire(store, GATEWAY_A, "r", takeover=9),
         "owner_epoch": renew(store, 0),
         "verified.proofs[0].level": set_verified(store, "c1", ""),
     }

@@ -57,7 +57,8 @@ async def log_of(running: Process, message: str) -> dict[str, Any]:
 
 async def health(channel: grpc.aio.Channel, service: str = "") -> int:
     request = health_pb2.HealthCheckRequest(service=service)
-    return (await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True)).status
+    answer = await health_pb2_grpc.HealthStub(channel).Check(request, wait_for_ready=True)
+    return int(answer.status)
 
 
 async def test_it_serves_by_default_settings_and_weighs_little(tmp_path: Path) -> None:
