@@ -126,11 +126,8 @@ def speed_of(rate: str) -> float:
 
 def pause_after(phrase: str) -> float:
     """Seconds of silence that belong after `phrase`, going by its last mark."""
-    return (
-        SENTENCE_PAUSE_SECONDS
-        if phrase.rstrip("\"'”’)]")[-1:] in ".!?…"
-        else (CLAUSE_PAUSE_SECONDS)
-    )
+    sentence = phrase.rstrip("\"'”’)]").endswith((".", "!", "?", "…"))
+    return SENTENCE_PAUSE_SECONDS if sentence else CLAUSE_PAUSE_SECONDS
 
 
 def trimmed(audio: Samples, hertz: int, pause_seconds: float) -> Samples:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -84,7 +85,7 @@ async def test_the_most_urgent_job_goes_first_and_equals_in_order() -> None:
             ("final", Priority.ANSWER),
             ("activity", Priority.LISTEN),
         ]:
-            jobs.append(asyncio.create_task(workers.run(lambda n=name: ran.append(n), priority)))
+            jobs.append(asyncio.create_task(workers.run(partial(ran.append, name), priority)))
             await settle()
         free()
         await asyncio.gather(*jobs)
