@@ -1,0 +1,135 @@
+"""The control plane, HTTP: health, readiness, and the calls of this pod for whoever watches them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
+
+from gateway.access import bearer_matches
+from gateway.call import Call
+from gateway.calls import KEPT_CALLS, KEPT_SECONDS, Calls, describe
+from gateway.events import CallEvent, CallEvents
+from gateway.peers import Readiness
+from gateway.problems import Problem, answer_problems
+
+KEEP_ALIVE_SECONDS = 15.0
+
+
+def make_app(calls: Calls, readiness: Readiness, control_key: str) -> FastAPI:
+    """The app. With an empty `control_key` nobody is asked for one."""
+    app = FastAPI(title="voicemesh gateway", openapi_url=None)
+    app.state.calls = calls
+    app.state.readiness = readiness
+    app.state.control_key = control_key
+    app.include_router(_health)
+    app.include_router(_calls)
+    answer_problems(app)
+    return app
+
+
+async def _authorised(request: Request) -> None:
+    key: str = request.app.state.control_key
+    if key and not bearer_matches(request.headers.get("authorization", ""), key):
+        raise Problem(
+            401,
+            "Send the control key as `Authorization: Bearer KEY`.",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+
+_health = APIRouter()
+_calls = APIRouter(prefix="/api/v1/calls", dependencies=[Depends(_authorised)])
+
+
+def _registry(request: Request) -> Calls:
+    calls: Calls = request.app.state.calls
+    return calls
+
+
+async def _found(session: str, request: Request) -> Call:
+    call = _registry(request).get(session)
+    if call is None:
+        raise Problem(
+            404,
+            f"No call of session {session} on this gateway; it keeps the last {KEPT_CALLS} calls"
+            f" for {KEPT_SECONDS / 60:g} minutes. GET /api/v1/calls lists those under way.",
+        )
+    return call
+
+
+FoundCall = Annotated[Call, Depends(_found)]
+
+
+@_health.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@_health.get("/readyz")
+async def readyz(request: Request) -> dict[str, Any]:
+    """Whether calls are taken: not while draining, nor while a peer does not serve."""
+    if _registry(request).draining:
+        raise Problem(503, "This gateway is shutting down; send calls to another.")
+    readiness: Readiness = request.app.state.readiness
+    missing = await readiness.not_serving()
+    if missing:
+        names = " and ".join(missing)
+        raise Problem(503, f"Not serving: {names}. Start it, or look at its logs.")
+    return {"status": "ready", "calls": len(_registry(request).live)}
+
+
+@_calls.get("")
+async def list_calls(request: Request) -> dict[str, Any]:
+    """The calls under way."""
+    return {"calls": [describe(call) for call in _registry(request).live]}
+
+
+@_calls.get("/{session}")
+async def get_call(call: FoundCall) -> dict[str, Any]:
+    """One call, live or lately ended."""
+    return describe(call)
+
+
+@_calls.get("/{session}/timeline")
+async def get_timeline(call: FoundCall) -> dict[str, Any]:
+    """A row for each turn."""
+    rows = [{**turn.as_event(), "agent": turn.agent} for turn in call.turns.all()]
+    return {"session": call.spec.session, "turns": rows}
+
+
+@_calls.get("/{session}/events")
+async def follow_events(
+    call: FoundCall, last_event_id: Annotated[int, Header(ge=0)] = 0
+) -> StreamingResponse:
+    """The call's events from its beginning (or after Last-Event-ID) until it ends."""
+    return StreamingResponse(
+        _sent(call.events, last_event_id),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _sent(events: CallEvents, after: int) -> AsyncIterator[bytes]:
+    """Events as server-sent events, with a comment when nothing happened for a while."""
+    more = True
+    while more:
+        told = events.since(after)
+        after = told[-1].seq if told else after
+        yield b"".join(_sse(event) for event in told)
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                more = await events.more(after)
+        except TimeoutError:
+            yield b": nothing new\n\n"
+
+
+def _sse(event: CallEvent) -> bytes:
+    text = json.dumps(event.as_json(), ensure_ascii=False, separators=(",", ":"))
+    return format_sse_event(data_str=text, event=event.kind, id=str(event.seq))

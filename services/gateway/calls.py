@@ -1,0 +1,137 @@
+"""The calls of this pod: those that live, and for a while those that ended, for who asks later."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Self
+
+from gateway import endings
+from gateway.call import Call, CallSpec
+from gateway.peers import Peers
+from gateway.player import MediaSocket
+from gateway.settings import GatewaySettings
+from meshkit.logging import get_logger
+
+logger = get_logger("gateway.calls")
+
+KEPT_CALLS = 100
+KEPT_SECONDS = 600.0
+
+
+class Calls:
+    """Every call is a task that is owned here; leaving the block ends and awaits them all.
+
+    `address` tells where other pods would reach this one, once that is known.
+    """
+
+    def __init__(
+        self, peers: Peers, settings: GatewaySettings, address: Callable[[], str] = lambda: ""
+    ) -> None:
+        self.draining = False
+        self._peers = peers
+        self._settings = settings
+        self._address = address
+        self._live: dict[str, Call] = {}
+        self._ended: OrderedDict[str, tuple[float, Call]] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.draining = True
+        for call in self._live.values():
+            call.end(endings.DRAINING)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def live(self) -> list[Call]:
+        """Calls under way, oldest first."""
+        return list(self._live.values())
+
+    @property
+    def full(self) -> bool:
+        """Whether no further call is taken."""
+        return len(self._tasks) >= self._settings.max_calls
+
+    def get(self, session: str) -> Call | None:
+        """The newest call of a session, live or lately ended."""
+        if session in self._live:
+            return self._live[session]
+        self._forget_old()
+        kept = self._ended.get(session)
+        return kept[1] if kept else None
+
+    def start(self, session: str, scenario: str, socket: MediaSocket) -> Call:
+        """Begin a call on a socket. A live call of the same session is taken over from."""
+        spec = CallSpec(session, scenario, self._address())
+        call = Call(spec, socket, self._peers, self._settings, previous=self._live.get(session))
+        self._live[session] = call
+        self._idle.clear()
+        task = asyncio.create_task(self._run(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return call
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new calls, let those under way finish for `seconds`, then end them."""
+        self.draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        for call in self.live:
+            call.end(endings.DRAINING)
+        await self._idle.wait()
+
+    async def _run(self, call: Call) -> None:
+        try:
+            await call.run()
+        finally:
+            self._bury(call)
+
+    def _bury(self, call: Call) -> None:
+        session = call.spec.session
+        if self._live.get(session) is call:
+            del self._live[session]
+            self._ended[session] = (asyncio.get_running_loop().time(), call)
+            self._ended.move_to_end(session)
+        if not self._live:
+            self._idle.set()
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._ended:
+            session, (ended_at, _) = next(iter(self._ended.items()))
+            if len(self._ended) <= KEPT_CALLS and now - ended_at <= KEPT_SECONDS:
+                return
+            del self._ended[session]
+
+
+def describe(call: Call) -> dict[str, Any]:
+    """A call as the control plane shows it."""
+    stats = call.player.stats
+    return {
+        "session": call.spec.session,
+        "scenario": call.spec.scenario,
+        "agent": call.answering.agent,
+        "state": "ended" if call.events.closed else "live",
+        "began": call.began.isoformat(timespec="milliseconds"),
+        "duration_ms": call.duration_ms,
+        "turns": len(call.turns.all()),
+        "caller_audio": {
+            "received_ms": call.audio.end // 16,
+            "dropped_ms": call.audio.dropped_samples // 16,
+        },
+        "playback": {
+            "frames": stats.frames,
+            "lateness_ms": {"p50": stats.lateness_ms(0.5), "p99": stats.lateness_ms(0.99)},
+            "gaps": stats.gaps,
+            "longest_gap_ms": round(stats.longest_gap_seconds * 1000, 1),
+        },
+    }
