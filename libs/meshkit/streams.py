@@ -21,6 +21,7 @@ Out = TypeVar("Out")
 In = TypeVar("In")
 
 MISSED_HEARTBEATS = 3
+_WRITE_FAILED = "Internal error from Core"
 
 
 class SilenceDetector:
@@ -89,10 +90,9 @@ class HeartbeatStream(Generic[Out, In]):
             self._sent_at = self._time()
             try:
                 await self._write(message)
-            except grpc.aio.AioRpcError as error:
-                raise self._failure(error) from None
-            except (asyncio.InvalidStateError, grpc.aio.UsageError):
-                raise self._gone() from None
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+                self._sends = False
+                raise await self._why_ended() from None
 
     async def receive(self) -> In | None:
         """The next message that is no heartbeat; None when the peer is done. Raises MeshError."""
@@ -146,6 +146,9 @@ class HeartbeatStream(Generic[Out, In]):
     def _failure(self, error: grpc.aio.AioRpcError) -> MeshError:
         return self._silent() if self._suspect else from_rpc_error(error, self._peer)
 
+    async def _why_ended(self) -> MeshError:
+        return self._silent() if self._suspect else self._gone()
+
     def _silent(self) -> MeshError:
         waited = f"silent for over {MISSED_HEARTBEATS * self._interval:g} s"
         return unreachable(grpc.StatusCode.UNAVAILABLE, waited, self._peer)
@@ -184,6 +187,20 @@ class ClientStream(HeartbeatStream[Out, In]):
     async def __aexit__(self, *exc: object) -> None:
         await super().__aexit__(*exc)
         self._call.cancel()
+
+    async def _why_ended(self) -> MeshError:
+        """The call's own status, where it came before the write failed; a reader always has it.
+
+        A write that fails first makes grpc.aio say INTERNAL of the call, whatever the peer said.
+        """
+        if self._suspect or not self._call.done() or await self._call.details() == _WRITE_FAILED:
+            return await super()._why_ended()
+        code, trailing = await self._call.code(), await self._call.trailing_metadata()
+        if code is grpc.StatusCode.OK:
+            return await super()._why_ended()
+        details = await self._call.details()
+        status = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, details)
+        return from_rpc_error(status, self._peer)
 
 
 class ServerStream(HeartbeatStream[Out, In]):

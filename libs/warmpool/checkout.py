@@ -149,6 +149,8 @@ class Checkout(Generic[T]):
         until = deadline
         if until is None:
             until = ask.now + self._ledger.options.default_wait_seconds
-        if max_wait is not None and not self._requests.has_room(ask.stock, ask.now):
+        may_open = ask.tiers is None or AllocationTier.COLD in ask.tiers
+        opening = may_open and self._requests.has_room(ask.stock, ask.now)
+        if max_wait is not None and not opening:
             until = min(until, ask.now + max_wait)
         return until

@@ -197,6 +197,11 @@ class WarmPool(Generic[T]):
             log.exception("a pool observer raised", extra={"pool": self.name})
         return lease
 
+    def lookup(self, lease_id: str, *, session: str | None = None) -> Lease:
+        """The lease as it is now. Raises LeaseNotFound, LeaseNotOwned."""
+        grant = self._settled(self._ledger.get, lease_id, session, self._clock())
+        return grant.view(grant.tier, 0.0)
+
     def renew(
         self, lease_id: str, ttl_seconds: float | None = None, *, session: str | None = None
     ) -> Lease:

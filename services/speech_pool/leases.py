@@ -72,7 +72,8 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
                 request_id=request.request_id,
                 allowed_tiers=_allowed(request),
                 ttl_seconds=_ttl(request),
-                max_wait_seconds=_max_wait(request, context.time_remaining()),
+                max_wait_seconds=_max_wait(request),
+                deadline=self._deadline(context.time_remaining()),
             )
         return pb.AllocateClientResponse(
             lease=self._lease(lease, request.client_kind),
@@ -99,7 +100,7 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         except MeshError:
             return pb.ReleaseLeaseResponse()
         with raising():
-            pool.check_owner(name.lease, name.session)
+            pool.lookup(name.lease, session=name.session)
         await self._running.end(name.lease)
         with raising():
             await pool.release(name.lease, session=name.session, discard=request.discard)
@@ -111,6 +112,12 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         """The pools at this instant."""
         pools = [_stats(kind, pool.stats()) for kind, pool in self._pools.items()]
         return pb.GetPoolStatsResponse(pools=pools)
+
+    def _deadline(self, remaining: float | None) -> float | None:
+        """The caller's deadline on the pools' clock, less the time that the answer travels."""
+        if remaining is None:
+            return None
+        return self._pools.clock() + max(0.0, remaining - ANSWER_MARGIN_SECONDS)
 
     def _lease(self, lease: Lease, kind: pb.ClientKind) -> pb.Lease:
         expire = Timestamp()
@@ -141,14 +148,13 @@ def _ttl(request: pb.AllocateClientRequest | pb.RenewLeaseRequest) -> float | No
     return seconds
 
 
-def _max_wait(request: pb.AllocateClientRequest, remaining: float | None) -> float | None:
-    """The sooner of what the request allows and what its deadline leaves."""
-    asked = request.max_wait.ToTimedelta().total_seconds() if request.HasField("max_wait") else None
-    if asked is not None and asked < 0:
+def _max_wait(request: pb.AllocateClientRequest) -> float | None:
+    if not request.HasField("max_wait"):
+        return None
+    seconds = request.max_wait.ToTimedelta().total_seconds()
+    if seconds < 0:
         raise invalid("max_wait", "must not be negative")
-    left = None if remaining is None else max(0.0, remaining - ANSWER_MARGIN_SECONDS)
-    waits = [wait for wait in (asked, left) if wait is not None]
-    return min(waits) if waits else None
+    return seconds
 
 
 def _duration(seconds: float) -> Duration:
@@ -169,5 +175,5 @@ def _stats(kind: pb.ClientKind, stats: PoolStats) -> pb.PoolStats:
         waiting_count=stats.waiting_count,
         tier_counts=tiers,
         breaker_state=_BREAKERS[stats.breaker_state.value],
-        discarded_counts=dict(stats.discarded_counts),
+        discarded_counts={cause.value: n for cause, n in stats.discarded_counts.items()},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, ItemsView, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from meshkit.errors import MeshError, Reason
@@ -77,7 +77,8 @@ class Pools:
     def holding(self, lease: str) -> tuple[pb.ClientKind, WarmPool[Any]]:
         """The kind and pool of a lease. Raises LEASE_NOT_FOUND."""
         for kind, pool in self._pools.items():
-            if pool.holds(lease):
+            with suppress(LeaseNotFound):
+                pool.lookup(lease)
                 return kind, pool
         raise MeshError(
             Reason.LEASE_NOT_FOUND, "the lease expired, was released, or its pod restarted"
@@ -94,6 +95,7 @@ def _pool(
         max_size=getattr(settings, f"{kind}_max"),
         max_waiting=settings.pool_max_waiting,
         default_ttl_seconds=settings.lease_seconds,
+        discard_on=(ProviderError,),
         clock=clock,
     )
 

@@ -172,7 +172,7 @@ async def test_a_caller_whose_deadline_comes_is_answered_not_left_hanging() -> N
 
 async def test_an_allowed_tier_that_cannot_be_had() -> None:
     async with running(recognizer_warm=0) as pod, raises(Reason.TIER_UNAVAILABLE):
-        await pod.allocate(allowed_tiers=[WARM])
+        await pod.allocate(allowed_tiers=[WARM], max_wait=seconds(0))
 
 
 async def test_a_draining_pod_grants_nothing_new(pod: Pod) -> None:
@@ -426,9 +426,12 @@ async def test_an_engine_that_dies_is_said_and_its_client_is_not_used_again() ->
         lease = await pod.allocate()
         async with pod.recognize() as stream:
             await stream.send(heard_config(lease.name))
+            reading = asyncio.create_task(everything(stream))
+            with pytest.raises(MeshError):
+                while True:
+                    await say(stream, "words that are never heard")
             with pytest.raises(MeshError) as caught:
-                await say(stream, "words that are never heard")
-                await everything(stream)
+                await reading
         assert caught.value.is_reason(Reason.PROVIDER_UNAVAILABLE)
         assert sum((await pod.stats(RECOGNIZER)).discarded_counts.values()) == 1
 
