@@ -100,7 +100,7 @@ async def get_call(call: FoundCall) -> dict[str, Any]:
 @_calls.get("/{session}/timeline")
 async def get_timeline(call: FoundCall) -> dict[str, Any]:
     """A row for each turn."""
-    rows = [{**turn.as_event(), "agent": turn.agent} for turn in call.turns.all()]
+    rows = [{**turn.as_event(), "agent": turn.agent} for turn in call.parts.turns.all()]
     return {"session": call.spec.session, "turns": rows}
 
 
@@ -110,7 +110,7 @@ async def follow_events(
 ) -> StreamingResponse:
     """The call's events from its beginning (or after Last-Event-ID) until it ends."""
     return StreamingResponse(
-        _sent(call.events, last_event_id),
+        _sent(call.parts.events, last_event_id),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store"},
     )

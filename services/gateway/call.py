@@ -8,30 +8,17 @@ is left to tell it. Then everything is given back, within `FAREWELL_SECONDS`.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway import endings, notices
-from gateway.answering import Answering
-from gateway.caller_audio import CallerAudio
-from gateway.conversation_client import Conversation
-from gateway.dtmf import DtmfBuffer
 from gateway.endings import CallEnding, Ending, Failure
-from gateway.events import CallEvents
-from gateway.hearing import Hearing
-from gateway.journal import Journal
-from gateway.leases import ClientKind, Granted, SpeechLeases
-from gateway.listening import Listening
-from gateway.ownership import Ownership
+from gateway.leases import ClientKind, Granted
+from gateway.parts import CLOCK, CallParts, CallSpec, assemble
 from gateway.peers import Peers
-from gateway.player import MediaSocket, Player
+from gateway.player import MediaSocket
 from gateway.settings import GatewaySettings
-from gateway.speaking import Speaking
-from gateway.turn_taking import BargeIn, TurnTaking
-from gateway.turns import Turn, Turns
 from meshkit.context import call_context, new_trace
 from meshkit.errors import MeshError
 from meshkit.logging import get_logger
@@ -41,17 +28,6 @@ logger = get_logger("gateway.call")
 
 FAREWELL_SECONDS = 5.0
 TAKEOVER_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class CallSpec:
-    """Which call this is."""
-
-    session: str
-    """The id, without `sessions/`."""
-    scenario: str
-    address: str
-    """This pod's, for the owner record."""
 
 
 class Call:
@@ -68,83 +44,33 @@ class Call:
         self.spec = spec
         self.began = datetime.now(UTC)
         self.done = asyncio.Event()
-        self.socket = socket
+        self.parts: CallParts = assemble(spec, socket, peers, settings, self._spawn)
+        self._socket = socket
         self._settings = settings
         self._previous = previous
+        self._began_at = CLOCK()
+        self._ended_at: float | None = None
         loop = asyncio.get_running_loop()
-        self._clock = time.monotonic
-        self._began_at = self._ended_at = self._clock()
         self._ended: asyncio.Future[Ending] = loop.create_future()
         self._failed: asyncio.Future[Failure] = loop.create_future()
         self._hearing_decided = asyncio.Event()
-        self._tiers: dict[ClientKind, str] = {}
-        self.events = CallEvents(self._clock)
-        self.audio = CallerAudio()
-        self._assemble(f"sessions/{spec.session}", peers)
-
-    def _assemble(self, session: str, peers: Peers) -> None:
-        spec, settings = self.spec, self._settings
-        self.turns = Turns()
-        floor = TurnTaking(
-            BargeIn(
-                settings.barge_in,
-                settings.barge_in_confirm_seconds,
-                settings.barge_in_resume_seconds,
-            )
-        )
-        self._ownership = Ownership(
-            peers.session_store,
-            spec.session,
-            spec.scenario,
-            address=spec.address,
-            ttl_seconds=settings.call_owner_seconds,
-        )
-        self._journal = Journal(peers.session_store, session)
-        self._leases = SpeechLeases(
-            peers.speech_pool, session, timeout=settings.allocation_seconds, clock=self._clock
-        )
-        self._conversation = Conversation(
-            peers.orchestrator, session, spec.scenario, heartbeat=settings.heartbeat_seconds
-        )
-        self.answering = Answering(
-            events=self.events,
-            turns=self.turns,
-            floor=floor,
-            journal=self._journal,
-            connected_at=self._clock(),
-            on_turn=self._turn_began,
-        )
-        self.player = Player(self.socket, self.answering, settings.playback_lead_frames)
-        self._speaking = Speaking(peers.speech_pool, self.answering, self.player.has_room)
-        self.answering.connect(self._conversation, self._speaking, self.player)
-        keys = DtmfBuffer(settings.dtmf_terminator, settings.dtmf_timeout_seconds)
-        self._listening = Listening(
-            events=self.events, floor=floor, answering=self.answering, audio=self.audio, keys=keys
-        )
-        self._listening.connect(self._conversation)
-        self._hearing = Hearing(
-            peers.speech_pool,
-            self.audio,
-            self._listening,
-            chunk_ms=settings.audio_chunk_ms,
-            language_codes=settings.language_codes,
-        )
+        self._store_away = False
 
     @property
     def duration_ms(self) -> int:
         """How long it lasts, or lasted."""
-        until = self._ended_at if self.events.closed else self._clock()
+        until = CLOCK() if self._ended_at is None else self._ended_at
         return int((until - self._began_at) * 1000)
 
     # ------------------------------------------------------------------ from the socket
 
     def hear(self, pcm: bytes) -> None:
         """The caller's next audio."""
-        self._hearing.hear(pcm)
+        self.parts.hearing.hear(pcm)
 
     def press(self, tone: str) -> None:
         """The caller pressed a key."""
-        self._listening.pressed(tone)
+        self.parts.listening.pressed(tone)
 
     def end(self, ending: Ending) -> None:
         """End the call; the first reason counts."""
@@ -157,7 +83,7 @@ class Call:
         """Live the call to its end. Never raises but for cancellation."""
         with new_trace(), call_context(session=self.spec.session):
             ending = endings.DRAINING
-            self.events.emit(
+            self.parts.events.emit(
                 "call_started", session=self.spec.session, scenario=self.spec.scenario, agent=""
             )
             logger.info("call began", extra={"scenario": self.spec.scenario})
@@ -188,26 +114,26 @@ class Call:
 
     async def _begin(self) -> None:
         """Own the call, then hear, speak and converse at the same time."""
-        if not await self._own():
+        owned = await self._own()
+        if owned:
+            self._spawn(self._hear())
+            self._spawn(self._guard("orchestrator", self._converse()))
+            self._spawn(self._guard("session-store", self.parts.ownership.renew(self._away)))
+            self._spawn(self._guard("session-store", self.parts.journal.run(self._away)))
+            self._spawn(self.parts.leases.renew())
+        else:
             self._hearing_decided.set()
-            self._spawn(self._speak())
-            return
-        self._spawn(self._hear())
-        self._spawn(self._speak())
-        self._spawn(self._converse())
-        self._spawn(self._guard("speech-pool", self._leases.renew()))
-        self._spawn(self._guard("session-store", self._ownership.renew()))
-        self._spawn(self._guard("session-store", self._journal.run()))
+        self._spawn(self._speak())  # in any case, so that a refusal can be spoken
 
     async def _own(self) -> bool:
         try:
-            opened = await self._ownership.open()
+            opened = await self.parts.ownership.open()
         except MeshError as error:
             self._fail(Failure("session-store", error))
             return False
-        self._journal.epoch = opened.epoch
-        self._listening.last_utterance = opened.last_utterance
-        self.turns.played_before = opened.played
+        self.parts.journal.epoch = opened.epoch
+        self.parts.listening.last_utterance = opened.last_utterance
+        self.parts.turns.played_before = opened.played
         await self._end_previous()
         return True
 
@@ -224,59 +150,55 @@ class Call:
             logger.warning("the older socket of this call did not end in time")
 
     async def _hear(self) -> None:
-        try:
-            lease = await self._allocate(ClientKind.RECOGNIZER)
-        finally:
-            self._hearing_decided.set()
+        lease = await self._granted(ClientKind.RECOGNIZER)
+        self._hearing_decided.set()
         if lease is not None:
             heartbeat = self._settings.heartbeat_seconds
-            await self._guard("speech-pool", self._hearing.run(lease, heartbeat))
+            await self._guard("speech-pool", self.parts.hearing.run(lease, heartbeat))
 
     async def _speak(self) -> None:
-        lease = await self._allocate(ClientKind.SYNTHESIZER)
-        if lease is None:
-            self.answering.mute()
-            return
-        # A call that cannot be heard is refused, and must not have been greeted before.
-        await self._hearing_decided.wait()
-        heartbeat = self._settings.heartbeat_seconds
-        await self._guard("speech-pool", self._speaking.run(lease, heartbeat))
-        self.answering.mute()
+        lease = await self._granted(ClientKind.SYNTHESIZER)
+        if lease is not None:
+            # A call that cannot be heard is refused, and must not have been greeted before.
+            await self._hearing_decided.wait()
+            heartbeat = self._settings.heartbeat_seconds
+            await self._guard("speech-pool", self.parts.speaking.run(lease, heartbeat))
+        self.parts.answering.mute()
+
+    async def _granted(self, kind: ClientKind) -> Granted | None:
+        try:
+            return await self.parts.admission.grant(kind)
+        except MeshError as error:
+            self._fail(Failure("speech-pool", error))
+            return None
 
     async def _converse(self) -> None:
-        await self._guard("orchestrator", self._conversation_to_its_end())
-
-    async def _conversation_to_its_end(self) -> None:
-        agent = await self._conversation.open(self._ownership.epoch, self.answering)
-        self.answering.agent = self.answering.agent or agent
-        await self._conversation.lost()
+        conversation, answering = self.parts.conversation, self.parts.answering
+        agent = await conversation.open(self.parts.ownership.epoch, answering)
+        answering.agent = answering.agent or agent
+        await conversation.lost()
 
     # ------------------------------------------------------------------ what ends it
 
     async def _watch_end(self) -> None:
         ending = await self._ended
-        self._listening.close()
-        self.answering.hang_up()
+        self.parts.listening.close()
+        self.parts.answering.hang_up()
         raise CallEnding(ending)
 
     async def _watch_length(self) -> None:
         await asyncio.sleep(self._settings.max_call_seconds)
-        await self.answering.notice(notices.TIME_LIMIT)
+        await self.parts.answering.notice(notices.TIME_LIMIT)
         self.end(endings.MAX_LENGTH)
 
     async def _watch_failure(self) -> None:
         failure = await self._failed
-        ending = failure.ending(spoken=False)
-        self.events.emit("error", reason=failure.reason, message=failure.message)
-        logger.warning(
-            "a service failed the call",
-            extra={"peer": failure.service, "reason": failure.reason, "ending": ending.reason},
-        )
         spoken = False
-        if not ending.keeps_call:
-            self._listening.close()
+        if not failure.ending(spoken).keeps_call:
+            self._tell(failure)
+            self.parts.listening.close()
             text = notices.REFUSAL if failure.full else notices.APOLOGY
-            spoken = await self.answering.notice(text)
+            spoken = await self.parts.answering.notice(text)
         self.end(failure.ending(spoken))
 
     async def _guard(self, service: str, work: Awaitable[None]) -> None:
@@ -290,51 +212,25 @@ class Call:
         if not self._failed.done():
             self._failed.set_result(failure)
 
-    # ------------------------------------------------------------------ speech clients
+    def _away(self, error: MeshError) -> None:
+        """The session-store cannot be reached: the call goes on, and this is told once."""
+        if not self._store_away:
+            self._store_away = True
+            self._tell(Failure("session-store", error))
 
-    async def _allocate(self, kind: ClientKind) -> Granted | None:
-        try:
-            granted = await self._leases.allocate(kind)
-        except MeshError as error:
-            self._fail(Failure("speech-pool", error))
-            return None
-        self._told(granted, "")
-        return granted
-
-    def _turn_began(self, turn: Turn) -> None:
-        """The first turn uses the clients as they were granted; each later one asks again."""
-        first = len(self.turns.all()) == 1
-        for kind in ClientKind:
-            if first:
-                _stamp(turn, kind, self._tiers.get(kind, ""))
-            else:
-                self._spawn(self._allocate_again(turn, kind))
-
-    async def _allocate_again(self, turn: Turn, kind: ClientKind) -> None:
-        try:
-            granted = await self._leases.allocate_again(kind)
-        except MeshError as error:  # the stream on the lease tells whether the call can go on
-            logger.warning("client not allocated again", extra={"reason": error.reason})
-            return
-        self._told(granted, turn.name)
-        _stamp(turn, kind, granted.tier)
-
-    def _told(self, granted: Granted, turn: str) -> None:
-        self._tiers[granted.kind] = granted.tier
-        self.events.emit(
-            "allocation",
-            client_kind=granted.kind.value,
-            tier=granted.tier,
-            allocation_ms=granted.allocation_ms,
-            turn=turn,
+    def _tell(self, failure: Failure) -> None:
+        self.parts.events.emit("error", reason=failure.reason, message=failure.message)
+        logger.warning(
+            "a service failed the call",
+            extra={"peer": failure.service, "reason": failure.reason},
         )
 
     # ------------------------------------------------------------------ giving everything back
 
     async def _farewell(self, ending: Ending) -> None:
-        self._listening.close()
-        self.answering.hang_up()
-        self.socket.close(ending.code, ending.message)
+        self.parts.listening.close()
+        self.parts.answering.hang_up()
+        self._socket.close(ending.code, ending.message)
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._give_back(ending)
@@ -343,24 +239,18 @@ class Call:
         except MeshError as error:
             logger.warning("the call's end was not recorded", extra={"reason": error.reason})
         finally:
-            self.events.emit("call_ended", reason=ending.reason)
-            self.events.close()
-            self._ended_at = self._clock()
+            self.parts.events.emit("call_ended", reason=ending.reason)
+            self.parts.events.close()
+            self._ended_at = CLOCK()
             self.done.set()
             logger.info("call ended", extra={"reason": ending.reason})
 
     async def _give_back(self, ending: Ending) -> None:
+        parts = self.parts
         if ending.keeps_call:
-            await self._conversation.close()
+            await parts.conversation.close()
             return
-        await asyncio.gather(self._leases.release(), self._conversation.finish(ending.reason))
-        if self._ownership.epoch:
-            await self._journal.finish(ending.reason)
-            await self._ownership.release()
-
-
-def _stamp(turn: Turn, kind: ClientKind, tier: str) -> None:
-    if kind is ClientKind.RECOGNIZER:
-        turn.recognizer_tier = tier
-    else:
-        turn.synthesizer_tier = tier
+        await asyncio.gather(parts.leases.release(), parts.conversation.finish(ending.reason))
+        if parts.ownership.epoch:
+            await parts.journal.finish(ending.reason)
+            await parts.ownership.release()

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from gateway import endings
-from gateway.call import Call, CallSpec
+from gateway.call import Call
+from gateway.media import SAMPLE_RATE
+from gateway.parts import CallSpec
 from gateway.peers import Peers
 from gateway.player import MediaSocket
 from gateway.settings import GatewaySettings
@@ -115,18 +117,18 @@ class Calls:
 
 def describe(call: Call) -> dict[str, Any]:
     """A call as the control plane shows it."""
-    stats = call.player.stats
+    parts, stats = call.parts, call.parts.player.stats
     return {
         "session": call.spec.session,
         "scenario": call.spec.scenario,
-        "agent": call.answering.agent,
-        "state": "ended" if call.events.closed else "live",
+        "agent": parts.answering.agent,
+        "state": "ended" if parts.events.closed else "live",
         "began": call.began.isoformat(timespec="milliseconds"),
         "duration_ms": call.duration_ms,
-        "turns": len(call.turns.all()),
+        "turns": len(parts.turns.all()),
         "caller_audio": {
-            "received_ms": call.audio.end // 16,
-            "dropped_ms": call.audio.dropped_samples // 16,
+            "received_ms": parts.audio.end * 1000 // SAMPLE_RATE,
+            "dropped_ms": parts.audio.dropped_samples * 1000 // SAMPLE_RATE,
         },
         "playback": {
             "frames": stats.frames,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from meshkit.errors import MeshError, Reason
 from meshkit.fleet import Fleet
@@ -45,18 +46,22 @@ class Journal:
         )
         self._note(event_pb.JournalEvent(event_id=f"{segment}/heard", heard=heard))
 
-    async def run(self) -> None:
-        """Append notes as they come. Raises MeshError when another pod owns the call."""
+    async def run(self, away: Callable[[MeshError], None]) -> None:
+        """Append notes as they come; `away` is told when the store does not take them.
+
+        Raises MeshError when another pod owns the call.
+        """
         while True:
             await self._more.wait()
-            if not await self._append():
+            if (refused := await self._append()) is not None:
+                away(refused)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def finish(self, reason: str) -> None:
         """Append what is left and the end of the session. Tries once; raises MeshError."""
         ended = event_pb.SessionEnded(reason=reason)
         self._note(event_pb.JournalEvent(event_id="ended", ended=ended))
-        while self._notes and await self._append():
+        while self._notes and await self._append() is None:
             pass
 
     def _note(self, event: event_pb.JournalEvent) -> None:
@@ -66,8 +71,8 @@ class Journal:
         self._notes.append(event)
         self._more.set()
 
-    async def _append(self) -> bool:
-        """False if the store cannot take them now."""
+    async def _append(self) -> MeshError | None:
+        """Append a batch; why the store cannot take it now, or None."""
         batch = [self._notes[i] for i in range(min(MAX_BATCH, len(self._notes)))]
         request = journal_pb2.AppendEventsRequest(
             session=self._session, events=batch, owner_epoch=self.epoch
@@ -79,11 +84,11 @@ class Journal:
         except MeshError as error:
             if error.retryable or error.is_reason(Reason.STORE_FULL):
                 logger.warning("journal not written", extra={"reason": error.reason})
-                return False
+                return error
             raise
         for event in batch:
             if self._notes and self._notes[0] is event:
                 self._notes.popleft()
         if not self._notes:
             self._more.clear()
-        return True
+        return None

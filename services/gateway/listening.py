@@ -30,6 +30,7 @@ class Listening:
         answering: Answering,
         audio: CallerAudio,
         keys: DtmfBuffer,
+        conversation: Conversation,
     ) -> None:
         self.last_utterance = 0
         self._events = events
@@ -37,14 +38,11 @@ class Listening:
         self._answering = answering
         self._audio = audio
         self._keys = keys
+        self._conversation = conversation
         self._loop = asyncio.get_running_loop()
         self._clock = time.monotonic
         self._timer: asyncio.TimerHandle | None = None
         self._open = True
-
-    def connect(self, conversation: Conversation) -> None:
-        """Give the conversation that utterances go to."""
-        self._conversation = conversation
 
     def close(self) -> None:
         """Nothing counts any more: the call is ending."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,10 +59,11 @@ class Ownership:
         self.epoch = await self._acquire()
         return await self._earlier() if existed else Opened(self.epoch)
 
-    async def renew(self) -> None:
+    async def renew(self, away: Callable[[MeshError], None]) -> None:
         """Renew the ownership each third of its time. Raises MeshError when another pod owns the call.
 
-        While the store cannot be reached a live call goes on."""
+        While the store cannot be reached a live call goes on, and `away` is told.
+        """
         while True:
             await asyncio.sleep(self._ttl_seconds / 3)
             request = ownership_pb2.RenewCallRequest(
@@ -73,6 +75,7 @@ class Ownership:
                 if not error.retryable:
                     raise
                 logger.warning("ownership not renewed", extra={"reason": error.reason})
+                away(error)
 
     async def release(self) -> None:
         """Give the call up. Never raises MeshError: it expires."""

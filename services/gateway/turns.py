@@ -39,8 +39,8 @@ class Turn:
     outcome: Outcome | None = None
     cut: bool = False
     finished: bool = False
-    recognizer_tier: str = ""
-    synthesizer_tier: str = ""
+    tiers: dict[str, str] = field(default_factory=dict)
+    """How its `recognizer` and `synthesizer` were allocated."""
 
     def as_event(self) -> dict[str, object]:
         """The data of `turn_finished`, which is also the turn's row in the timeline."""
@@ -50,8 +50,8 @@ class Turn:
             "cause": self.cause,
             "outcome": "interrupted" if self.cut else outcome.name,
             "failure_reason": outcome.failure_reason,
-            "recognizer_tier": self.recognizer_tier,
-            "synthesizer_tier": self.synthesizer_tier,
+            "recognizer_tier": self.tiers.get("recognizer", ""),
+            "synthesizer_tier": self.tiers.get("synthesizer", ""),
             "timeline": self.times.as_milliseconds(),
             "model_ms": outcome.model_ms,
             "tool_ms": outcome.tool_ms,

@@ -81,7 +81,7 @@ class Rig:
         """The call's first event of a kind with these fields, waiting for it."""
         call = self.calls.get(session)
         assert call is not None
-        async for event in call.events.follow():
+        async for event in call.parts.events.follow():
             told = event.as_json()
             if told["kind"] == kind and all(told[k] == v for k, v in fields.items()):
                 return told
@@ -91,7 +91,7 @@ class Rig:
         """Events of a kind so far."""
         call = self.calls.get(session)
         assert call is not None
-        return [e.as_json() for e in call.events.since(0) if e.kind == kind]
+        return [e.as_json() for e in call.parts.events.since(0) if e.kind == kind]
 
 
 @asynccontextmanager
