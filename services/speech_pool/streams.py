@@ -42,8 +42,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         ) as stream:
             config = _config(await stream.receive())
             async with self._client(config.lease, RECOGNIZER) as recognizer:
-                with raising():
-                    await hear(stream, recognizer, config)
+                await hear(stream, recognizer, config)
 
     async def StreamingSynthesize(self, _: object, context: Context) -> None:
         """Text in, audio out."""
@@ -53,8 +52,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         ) as stream:
             config = _config(await stream.receive())
             async with self._client(config.lease, SYNTHESIZER) as synthesizer:
-                with raising():
-                    await speak(stream, synthesizer, config, self._voices)
+                await speak(stream, synthesizer, config, self._voices)
 
     @asynccontextmanager
     async def _client(self, lease: str, kind: pool_pb.ClientKind) -> AsyncIterator[Any]:
