@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from meshkit.errors import MeshError, from_rpc_error, unreachable
 from voicemesh.mesh.v1.mesh_pb2 import Heartbeat
@@ -21,7 +22,6 @@ Out = TypeVar("Out")
 In = TypeVar("In")
 
 MISSED_HEARTBEATS = 3
-_WRITE_FAILED = "Internal error from Core"
 
 
 class SilenceDetector:
@@ -173,7 +173,7 @@ class ClientStream(HeartbeatStream[Out, In]):
     def __init__(
         self, call: Any, make: Callable[..., Out], *, interval: float, peer: str = ""
     ) -> None:
-        write = getattr(call, "write", None)
+        write = self._write_keeping_status if hasattr(call, "write") else None
         super().__init__(call.read, write, make, interval=interval, peer=peer)
         self._call = call
 
@@ -188,12 +188,24 @@ class ClientStream(HeartbeatStream[Out, In]):
         await super().__aexit__(*exc)
         self._call.cancel()
 
-    async def _why_ended(self) -> MeshError:
-        """The call's own status, where it came before the write failed; a reader always has it.
+    async def _write_keeping_status(self, message: Out) -> None:
+        """As `call.write`, which on failure overwrites the status that the peer sent with INTERNAL.
 
-        A write that fails first makes grpc.aio say INTERNAL of the call, whatever the peer said.
+        The write that fails is the one under way when the peer ends the call, so this is how every
+        refusal in mid-stream would reach us. grpc.aio has no public way around it.
         """
-        if self._suspect or not self._call.done() or await self._call.details() == _WRITE_FAILED:
+        call = self._call
+        if call.done():
+            raise asyncio.InvalidStateError("the call has ended")
+        await call._metadata_sent.wait()
+        try:
+            await call._cython_call.send_serialized_message(message.SerializeToString())  # type: ignore[attr-defined]
+        except cygrpc.InternalError:
+            raise asyncio.InvalidStateError("the call ended during the write") from None
+
+    async def _why_ended(self) -> MeshError:
+        """The status that the peer sent, where it is here already; the reader always gets it."""
+        if self._suspect or not self._call.done():
             return await super()._why_ended()
         code, trailing = await self._call.code(), await self._call.trailing_metadata()
         if code is grpc.StatusCode.OK:
