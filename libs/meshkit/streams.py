@@ -69,6 +69,7 @@ class HeartbeatStream(Generic[Out, In]):
         self._suspect = False
         self._sent_at = 0.0
         self._writing = asyncio.Lock()
+        self._writes: set[asyncio.Future[None]] = set()
         self._reader: asyncio.Task[Any] | None = None
 
     async def __aenter__(self) -> Self:
@@ -79,11 +80,27 @@ class HeartbeatStream(Generic[Out, In]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._beat.cancel()
-        await asyncio.gather(self._beat, return_exceptions=True)
+        for task in (self._beat, *self._writes):
+            task.cancel()
+        await asyncio.gather(self._beat, *self._writes, return_exceptions=True)
 
     async def send(self, message: Out) -> None:
-        """Write one message. Raises MeshError if the stream is gone."""
+        """Write one message. Raises MeshError if the stream is gone.
+
+        Being cancelled meanwhile does not stop the write: gRPC takes one at a time, and the next
+        would fail while an abandoned one is still under way.
+        """
+        writing = asyncio.ensure_future(self._send(message))
+        self._writes.add(writing)
+        writing.add_done_callback(self._written)
+        await asyncio.shield(writing)
+
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        self._writes.discard(writing)
+        if not writing.cancelled():
+            writing.exception()  # who was cancelled meanwhile does not ask any more
+
+    async def _send(self, message: Out) -> None:
         async with self._writing:
             if not self._sends or self._write is None:
                 raise self._gone()

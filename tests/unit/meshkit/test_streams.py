@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
@@ -172,3 +173,15 @@ async def test_sending_on_an_ended_stream_says_so(converse) -> None:
         assert await stream.receive() is None
         with pytest.raises(MeshError):
             await stream.send(utterance("u1"))
+
+
+async def test_a_cancelled_write_does_not_break_the_stream(converse) -> None:
+    async with await converse(echo) as stream:
+        for _ in range(20):
+            cut = asyncio.create_task(stream.send(utterance("cut")))
+            await asyncio.sleep(0)
+            cut.cancel()
+            await asyncio.gather(cut, return_exceptions=True)
+            await stream.send(utterance("whole"))
+            while (await stream.receive()).utterance_ack.utterance != "whole":
+                pass
