@@ -8,8 +8,10 @@ microseconds a frame, and fails on command. Started by a service as
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
@@ -44,6 +46,7 @@ from tests.support.tonetext import (
 from warmpool.factory import ClientFactory, Reuse
 
 ENVIRONMENT_PREFIX = "VOICEMESH_SCRIPTED_"
+MAX_UNREAD_EVENTS = 4096
 SAMPLE_RATES_HERTZ = (8_000, 16_000, 24_000)
 
 
@@ -201,7 +204,8 @@ class ScriptedRecognition:
         self._script = script
         self._die = die
         self._decoder = ToneDecoder(options.sample_rate_hertz, script.silence_seconds)
-        self._unread = asyncio.Queue[tuple[float, RecognitionEvent | ProviderError | None]](4096)
+        self._unread = deque[tuple[float, RecognitionEvent | ProviderError | None]]()
+        self._changed = asyncio.Event()
         self._heard_samples = 0
         self._text_start = 0
         self._finished = False
@@ -213,12 +217,14 @@ class ScriptedRecognition:
             raise ValueError(f"audio must be whole 16-bit samples, got {len(pcm)} bytes")
         if self._finished:
             raise RuntimeError("the stream was finished: nothing may be written after that")
+        if not self.is_open:
+            return
         self._heard_samples += len(pcm) // 2
         if self._went_past(self._script.die_after_seconds):
             self._put(ProviderError("the scripted engine is told to die"))
             self._die()
             self.is_open = False
-        elif self.is_open and not self._hangs:
+        elif not self._hangs:
             self._tell(self._decoder.push(pcm))
 
     def tune(self, tuning: Tuning) -> None:
@@ -239,21 +245,32 @@ class ScriptedRecognition:
             if self.is_open and not self._hangs:
                 self._put(None)
 
-    async def events(self) -> AsyncIterator[RecognitionEvent]:
-        while True:
-            due, event = await self._unread.get()
-            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-            if isinstance(event, ProviderError):
-                raise event
-            if event is None:
-                self.is_open = False
-                return
-            yield event
+    def events(self) -> AsyncIterator[RecognitionEvent]:
+        return self
+
+    def __aiter__(self) -> AsyncIterator[RecognitionEvent]:
+        return self
+
+    async def __anext__(self) -> RecognitionEvent:
+        # Taken only when it is due: a reader that gives up waiting finds it again.
+        while not self._unread or (wait := self._unread[0][0] - _now()) > 0:
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), wait if self._unread else None)
+        event = self._unread[0][1]
+        if event is None:
+            self.is_open = False
+            raise StopAsyncIteration
+        self._unread.popleft()
+        if isinstance(event, ProviderError):
+            self._put(None)
+            raise event
+        return event
 
     async def aclose(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            self._put(None)
+        self.is_open = False
+        self._unread.clear()
+        self._put(None)
 
     @property
     def _hangs(self) -> bool:
@@ -265,7 +282,9 @@ class ScriptedRecognition:
     def _put(
         self, event: RecognitionEvent | ProviderError | None, delay_seconds: float = 0.0
     ) -> None:
-        self._unread.put_nowait((asyncio.get_running_loop().time() + delay_seconds, event))
+        assert len(self._unread) < MAX_UNREAD_EVENTS, "nobody reads the events of this stream"
+        self._unread.append((_now() + delay_seconds, event))
+        self._changed.set()
 
     def _tell(self, heard: list[ToneEvent]) -> None:
         for event in heard:
@@ -292,6 +311,10 @@ class ScriptedRecognition:
 
     def _position(self, sample: int) -> int:
         return self._options.first_sample + sample
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class ScriptedSynthesizer:

@@ -133,6 +133,8 @@ class ToneDecoder:
 
     def flush(self) -> list[ToneEvent]:
         """End the text now, whatever is missing."""
+        self._advance(len(self._held))  # part of a window, and of the text that ends
+        self._aligned = False
         self._finish(marked=False)
         return self._take_events()
 

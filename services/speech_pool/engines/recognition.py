@@ -224,7 +224,9 @@ class SegmentedRecognition:
     def _end(self, ended: UtteranceEnded, audio: Samples) -> None:
         self._outbox.put(SpeechEnded(self._position(ended.speech.end)))
         words = self._words_of(ended.clip, audio)
-        self._utterance += 1  # interims still under way are of the past
+        self._utterance += 1  # an interim that a worker is busy with is of the past
+        if self._interim is not None:
+            self._interim.cancel()
         self._outbox.put_later(self._own(self._make_final(words, ended.speech)))
 
     def _words_of(self, clip: Span, audio: Samples) -> asyncio.Task[Hypothesis]:

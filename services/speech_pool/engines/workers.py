@@ -31,11 +31,11 @@ class Priority(enum.IntEnum):
     CONTINUE = 2
     """Audio that follows audio."""
     INTERIM = 3
-    """Nice to have; refused at once when there is no room."""
+    """Nice to have; refused at once when others of its kind keep the threads busy."""
 
 
 class WorkersBusy(Exception):
-    """No thread is free for an interim result; leave it out."""
+    """There is no room for another interim result; leave it out."""
 
 
 class Workers:
@@ -48,7 +48,7 @@ class Workers:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="speech-engine")
         self._free = threads
         # An interim result in every thread would let a final wait for one of them.
-        self._kept_for_urgent = 1 if threads > 1 else 0
+        self._free_for_interims = max(1, threads - 1)
         self._max_waiting = max_waiting
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
@@ -60,15 +60,9 @@ class Workers:
         Raises WorkersBusy for an interim job without room, ProviderError when too many wait or
         after `aclose`. Cancelling the wait leaves a running job to its end and drops a waiting one.
         """
-        await self._take_thread(priority)
-        loop = asyncio.get_running_loop()
-        try:
-            work = self._executor.submit(job)
-        except BaseException:
-            self._give_back()
-            raise
-        work.add_done_callback(lambda done: self._finished(loop, done))
-        return await asyncio.wrap_future(work)
+        if priority is Priority.INTERIM:
+            return await self._run_interim(job)
+        return await asyncio.wrap_future(await self._start(job, priority, self._give_back))
 
     async def aclose(self) -> None:
         """Refuse new work, drop what waits, and wait for what runs."""
@@ -78,11 +72,40 @@ class Workers:
         self._waiting.clear()
         await asyncio.to_thread(self._executor.shutdown)
 
+    async def _run_interim(self, job: Callable[[], T]) -> T:
+        if not self._free_for_interims:
+            raise WorkersBusy
+        self._free_for_interims -= 1
+        try:
+            work = await self._start(job, Priority.INTERIM, self._give_back_from_interim)
+        except BaseException:
+            self._free_for_interims += 1
+            raise
+        return await asyncio.wrap_future(work)
+
+    async def _start(
+        self, job: Callable[[], T], priority: Priority, give_back: Callable[[], None]
+    ) -> Future[T]:
+        """Hand the job to a thread as soon as one is free; `give_back` is called when it is done."""
+        await self._take_thread(priority)
+        loop = asyncio.get_running_loop()
+        try:
+            work = self._executor.submit(job)
+        except BaseException:
+            self._give_back()
+            raise
+
+        def finished(_: Future[T]) -> None:
+            # Called in the worker's thread; the loop may be gone if the process is leaving.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(give_back)
+
+        work.add_done_callback(finished)
+        return work
+
     async def _take_thread(self, priority: Priority) -> None:
         if self._closed:
             raise ProviderError("the engine is closed")
-        if priority is Priority.INTERIM and self._free <= self._kept_for_urgent:
-            raise WorkersBusy
         if self._free and not self._waiting:
             self._free -= 1
             return
@@ -112,7 +135,6 @@ class Workers:
                 return
         self._free += 1
 
-    def _finished(self, loop: asyncio.AbstractEventLoop, work: Future[T]) -> None:
-        # Called in the worker's thread; the loop may be gone if the process is leaving.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._give_back)
+    def _give_back_from_interim(self) -> None:
+        self._free_for_interims += 1
+        self._give_back()

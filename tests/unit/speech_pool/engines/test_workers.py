@@ -93,19 +93,45 @@ async def test_the_most_urgent_job_goes_first_and_equals_in_order() -> None:
     assert ran == ["activity", "final", "audio 1", "audio 2"]
 
 
-async def test_interims_are_refused_when_no_thread_is_free() -> None:
-    workers = Workers(1, 10)
-    async with held(workers):
-        with pytest.raises(WorkersBusy):
-            await workers.run(lambda: None, Priority.INTERIM)
-
-
 async def test_interims_leave_one_thread_for_what_is_urgent() -> None:
-    workers = Workers(2, 10)
-    async with held(workers, threads=1):
-        with pytest.raises(WorkersBusy):
-            await workers.run(lambda: None, Priority.INTERIM)
-        assert await workers.run(lambda: "final", Priority.ANSWER) == "final"
+    workers, gate = Workers(2, 10), Gate()
+    interim = asyncio.create_task(workers.run(gate, Priority.INTERIM))
+    await asyncio.to_thread(gate.entered.wait, 20)
+
+    with pytest.raises(WorkersBusy):
+        await workers.run(lambda: None, Priority.INTERIM)
+    assert await workers.run(lambda: "final", Priority.ANSWER) == "final"
+
+    gate.let_go()
+    assert await interim == "done"
+    assert await workers.run(lambda: "next", Priority.INTERIM) == "next"
+    await workers.aclose()
+
+
+async def test_an_interim_waits_for_what_is_short_and_goes_last() -> None:
+    workers, ran = Workers(1, 10), list[str]()
+    async with held(workers) as free:
+        interim = asyncio.create_task(workers.run(partial(ran.append, "i"), Priority.INTERIM))
+        await settle()
+        final = asyncio.create_task(workers.run(partial(ran.append, "f"), Priority.ANSWER))
+        await settle()
+        free()
+        await asyncio.gather(interim, final)
+
+    assert ran == ["f", "i"]
+
+
+async def test_an_interim_that_gives_up_waiting_makes_room_for_another() -> None:
+    workers = Workers(1, 10)
+    async with held(workers) as free:
+        given_up = asyncio.create_task(workers.run(lambda: None, Priority.INTERIM))
+        await settle()
+        given_up.cancel()
+        await asyncio.gather(given_up, return_exceptions=True)
+        other = asyncio.create_task(workers.run(lambda: "other", Priority.INTERIM))
+        await settle()
+        free()
+        assert await other == "other"
 
 
 async def test_beyond_the_bound_jobs_are_refused_by_name_of_the_bound() -> None:
@@ -141,9 +167,9 @@ async def test_cancelling_a_running_job_keeps_its_thread_taken_until_it_ends() -
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
-    with pytest.raises(WorkersBusy):
-        await workers.run(lambda: None, Priority.INTERIM)
     following = asyncio.create_task(workers.run(lambda: "next", Priority.ANSWER))
+    await settle()
+    assert len(workers._waiting) == 1
     gate.let_go()
 
     assert await following == "next"
