@@ -8,4 +8,4 @@ words of the wire, `settings`, `logging` and `context` are what every line of th
 import os
 
 # gRPC writes notices of its own to standard error, past our logs. Read when grpc is imported.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

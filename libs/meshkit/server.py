@@ -77,7 +77,7 @@ class MeshServer:
             self.port = self.grpc.add_insecure_port(where)
         except RuntimeError:
             raise StartupError(
-                f"{self.service} cannot listen on {where}: the port is in use or not allowed;"
+                f"cannot listen on {where}: the port is in use or not allowed;"
                 f" stop what holds it, or set VOICEMESH_GRPC_PORT to another (0 picks a free one)."
             ) from None
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
