@@ -1,1 +1,13 @@
-"""tool-executor: runs tools under policy."""
+"""tool-executor: runs the tools that agents may call, under the policy declared beside each.
+
+Owns: the registry of tools, what is running and what came out on this pod, and the proof that a
+caller gave (it alone writes the verified record).
+Calls: the session-store (verified records), the embeddings endpoint, and what its tools call.
+Never: talks to the model, to ACS or to a caller; trusts an argument for who the caller is; lets a
+code, a secret or a full account number into an outcome.
+
+`policy` decides, and is pure. `execution` is the order of things in one run: `runs` keeps a run
+once by its request_id, `verified` reads and writes what was proved, `running` holds a body to its
+deadline, `outcomes` bounds what comes out. `tools` is the one list of tools; `customers`,
+`knowledge` and `embeddings` are what they work on.
+"""

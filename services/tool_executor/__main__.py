@@ -1,0 +1,120 @@
+"""Start a tool-executor pod: `python -m tool_executor`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from meshkit.endpoints import endpoint_source
+from meshkit.fleet import Fleet
+from meshkit.logging import get_logger
+from meshkit.server import MeshServer
+from meshkit.service import run_service
+from meshkit.startup import StartupError
+from tool_executor.execution import Execution
+from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable
+from tool_executor.servicer import ToolExecutorServicer
+from tool_executor.settings import ToolExecutorSettings
+from tool_executor.tools import shipped_tools
+from tool_executor.verified import StoredVerifiedRecords
+from tool_executor.wiring import make_embedder, make_knowledge_base
+from toolkit import Registry, ToolkitError, add_folder, add_installed
+from voicemesh.tools.v1.tool_executor_pb2_grpc import add_ToolExecutorServiceServicer_to_server
+
+SERVICE = "voicemesh.tools.v1.ToolExecutorService"
+OWN_ENTRY_POINT = "tool_executor"
+MAX_PREPARE_WAIT_SECONDS = 30.0
+
+logger = get_logger("tool_executor")
+
+
+async def serve(settings: ToolExecutorSettings) -> None:
+    """Find the tools, serve until drained."""
+    embedder = make_embedder(settings)
+    knowledge = make_knowledge_base(settings, embedder)
+    registry = make_registry(settings, knowledge)
+    store = Fleet("session-store", endpoint_source(settings.session_store_target))
+    try:
+        async with store, preparing(knowledge):
+            execution = make_execution(settings, registry, store)
+            server = make_server(settings, registry, execution)
+            async with server:
+                await server.ready()
+                await server.until_drained()
+            await execution.finish(settings.drain_seconds)
+    finally:
+        await embedder.aclose()
+
+
+def make_registry(settings: ToolExecutorSettings, knowledge: KnowledgeBase) -> Registry:
+    """The shipped tools, those of installed packages, and those of the folder, if one is set.
+
+    Raises StartupError: a tool that is declared wrongly is not served without.
+    """
+    registry = Registry()
+    try:
+        registry.add_all(shipped_tools(knowledge))
+        add_installed(registry, skip={OWN_ENTRY_POINT})
+        if settings.tools_folder:
+            add_folder(registry, Path(settings.tools_folder))
+    except ToolkitError as error:
+        raise StartupError(str(error)) from None
+    logger.info("tools", extra={"count": len(registry)})
+    return registry
+
+
+def make_execution(settings: ToolExecutorSettings, registry: Registry, store: Fleet) -> Execution:
+    """What runs the registry's tools against the session-store's records."""
+    records = StoredVerifiedRecords(store, seconds=settings.store_seconds)
+    return Execution(
+        registry, records, max_runs=settings.max_runs, kept_outcomes=settings.kept_outcomes
+    )
+
+
+def make_server(
+    settings: ToolExecutorSettings, registry: Registry, execution: Execution
+) -> MeshServer:
+    """The server, not yet listening."""
+    server = MeshServer("tool-executor", settings, port=settings.grpc_port)
+    servicer = ToolExecutorServicer(registry, execution, settings.heartbeat_seconds)
+    add_ToolExecutorServiceServicer_to_server(servicer, server.grpc)
+    server.serves(SERVICE)
+    server.on_drain(execution.refuse_new)
+    return server
+
+
+@contextlib.asynccontextmanager
+async def preparing(knowledge: KnowledgeBase) -> AsyncIterator[None]:
+    """Make the index within the block, in the background: the first caller need not wait for it.
+
+    The embeddings endpoint may come up after us, so it is asked again, ever less often.
+    """
+    task = asyncio.create_task(_prepare(knowledge))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _prepare(knowledge: KnowledgeBase) -> None:
+    wait = 0.5
+    while True:
+        try:
+            index = await knowledge.prepare()
+            logger.info("knowledge base ready", extra={"passages": len(index)})
+            return
+        except CorpusInvalid as error:
+            logger.error("knowledge base not readable", extra={"cause": str(error)})
+            return
+        except KnowledgeUnavailable as error:
+            logger.info("knowledge base waits", extra={"cause": str(error)})
+        await asyncio.sleep(wait * (0.5 + random.random()))  # noqa: S311 (jitter)
+        wait = min(wait * 2, MAX_PREPARE_WAIT_SECONDS)
+
+
+if __name__ == "__main__":
+    run_service("tool-executor", ToolExecutorSettings, serve)

@@ -1,0 +1,124 @@
+"""The knowledge base: passages, embedded once, found by meaning.
+
+`passages` makes them from Markdown, `index` keeps and searches their vectors; here the two meet
+what embeds. Nothing is embedded twice: vectors are kept by content, so that a changed document
+costs only its own passages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tool_executor.knowledge.index import Hit, Vector, VectorCache, VectorIndex
+from tool_executor.knowledge.passages import CorpusInvalid, Passage, read_corpus, shipped_corpus
+
+__all__ = [
+    "CorpusInvalid",
+    "Embedder",
+    "Hit",
+    "KnowledgeBase",
+    "KnowledgeUnavailable",
+    "Passage",
+    "read_corpus",
+    "shipped_corpus",
+]
+
+BATCH = 32
+"""Passages embedded by one request."""
+BATCH_SECONDS = 30.0
+"""Time for such a request; nobody waits on the line for it."""
+
+
+class KnowledgeUnavailable(Exception):
+    """The knowledge base cannot answer now. The message is for logs."""
+
+
+class Embedder(Protocol):
+    """What turns texts into vectors."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model; vectors of two models are never compared."""
+        ...
+
+    async def embed(self, texts: Sequence[str], seconds: float) -> Sequence[Sequence[float]]:
+        """One vector a text, in order, within so long. Raises KnowledgeUnavailable."""
+        ...
+
+
+class KnowledgeBase:
+    """Searches a corpus by meaning. The index is made at the first need, or by `prepare`."""
+
+    source = "local_vector"
+    """What the result names as its source."""
+
+    def __init__(
+        self,
+        read: Callable[[], list[Passage]],
+        embedder: Embedder,
+        cache_file: Path | None,
+        *,
+        question_seconds: float = 3.0,
+    ) -> None:
+        self._read, self._embedder = read, embedder
+        self._question_seconds = question_seconds
+        self._cache = VectorCache(cache_file)
+        self._index: VectorIndex | None = None
+        self._making = asyncio.Lock()
+
+    async def prepare(self) -> VectorIndex:
+        """Make the index, unless it is made. Raises KnowledgeUnavailable, CorpusInvalid."""
+        async with self._making:
+            if self._index is None:
+                self._index = await self._make()
+            return self._index
+
+    async def search(self, query: str, *, collection: str = "", top_k: int = 5) -> list[Hit]:
+        """The passages nearest to a question, best first. Raises KnowledgeUnavailable.
+
+        `collection` empty: all. One that is not there has no passages.
+        """
+        index = self._index or await self.prepare()
+        vector = (await self._vectors([query], self._question_seconds))[0]
+        if len(vector) != index.dimensions:
+            self._index = None  # the model behind the name is another one now
+            raise KnowledgeUnavailable("the embedding model changed; the index is made anew")
+        return index.nearest(vector, collection=collection, top_k=top_k)
+
+    async def collections(self) -> list[str]:
+        """Names of the collections. Raises KnowledgeUnavailable."""
+        return (self._index or await self.prepare()).collections
+
+    async def _make(self) -> VectorIndex:
+        passages = await asyncio.to_thread(self._read)
+        model, digests = self._embedder.model, [passage.digest for passage in passages]
+        known = await asyncio.to_thread(self._cache.load, model, digests)
+        if len(await self._dimensions(known)) > 1:
+            known = {}
+        missing = {p.digest: p.text for p in passages if p.digest not in known}
+        if missing:
+            known |= dict(zip(missing, await self._in_batches([*missing.values()]), strict=True))
+            await asyncio.to_thread(self._cache.replace, model, known)
+        return VectorIndex(passages, [known[digest] for digest in digests])
+
+    async def _dimensions(self, known: dict[str, Vector]) -> set[int]:
+        """The lengths of the vectors at hand and of what the model gives now."""
+        if not known:
+            return set()
+        probe = (await self._vectors(["dimension"], BATCH_SECONDS))[0]
+        return {len(probe), *(len(vector) for vector in known.values())}
+
+    async def _in_batches(self, texts: list[str]) -> list[Vector]:
+        batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
+        return [vector for batch in batches for vector in await self._vectors(batch, BATCH_SECONDS)]
+
+    async def _vectors(self, texts: Sequence[str], seconds: float) -> list[Vector]:
+        embedded = await self._embedder.embed(texts, seconds)
+        if len(embedded) != len(texts):
+            raise KnowledgeUnavailable("the embeddings endpoint left texts out")
+        return [np.asarray(vector, np.float32) for vector in embedded]

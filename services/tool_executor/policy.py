@@ -1,0 +1,107 @@
+"""Who may run what, on what arguments: decided from what the caller has proved. Pure.
+
+The prompt is not the guard. What an agent was told, or talked into, changes nothing here: only the
+verified record does. Refusals are written to be spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tool_executor.outcomes import Failure
+from toolkit import Proof, Tool
+
+IDENTITY = "identity"
+
+_ASK_FIRST = {
+    IDENTITY: "Before I can do that, I need to verify who you are. Please tell me your full name and"
+    " the last four digits of your social security number.",
+    "mfa": "Before I can do that, I need to send you a security code and have you read it back.",
+    "business_caller": "Before I can do that, I need your company's name and the claim number.",
+    "consent": "Before I can do that, I need your consent. Is that all right with you?",
+}
+OTHER_CLIENT = "I can only help with the account of the person who was verified on this call."
+TOO_MANY_ATTEMPTS = (
+    "I am sorry, but I could not verify you after several attempts, so I cannot try again on this"
+    " call. I can connect you to a colleague instead."
+)
+NOT_THIS_AGENT = "That is not something I can do here. I can connect you to a colleague who can."
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a session has proved, at this moment."""
+
+    client_id: str = ""
+    levels: frozenset[str] = frozenset()
+
+
+NOTHING = Verified()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The run may take place, on these arguments."""
+
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It may not."""
+
+    failure: Failure
+
+
+def decide(
+    tool: Tool,
+    arguments: Mapping[str, Any],
+    *,
+    agent: str,
+    verified: Verified,
+    failed_attempts: int = 0,
+) -> Allowed | Refused:
+    """Whether `agent` (its name) may run the tool for this caller.
+
+    `failed_attempts` counts the unsuccessful runs of this tool in the session.
+    """
+    policy = tool.policy
+    if policy.agents and agent not in policy.agents:
+        return _refused(NOT_THIS_AGENT)
+    missing = sorted(policy.requires - verified.levels)
+    if missing:
+        return Refused(Failure("NOT_VERIFIED", ask_for(missing[0]), retryable=True))
+    if policy.attempts is not None and failed_attempts >= policy.attempts:
+        return _refused(TOO_MANY_ATTEMPTS)
+    return _in_scope(policy.client_argument, arguments, verified)
+
+
+def accept_proof(proof: Proof, verified: Verified) -> Failure | None:
+    """Why a proof may not be written down; None if it may."""
+    if not proof.client_id:
+        raise ValueError("a proof names a client")
+    if verified.client_id and verified.client_id != proof.client_id:
+        return Failure("POLICY_REFUSED", OTHER_CLIENT)
+    return None
+
+
+def ask_for(level: str) -> str:
+    """What to say to a caller who has not proved `level`."""
+    return _ASK_FIRST.get(level, f"Before I can do that, one more check is needed: {level}.")
+
+
+def _in_scope(name: str, arguments: Mapping[str, Any], verified: Verified) -> Allowed | Refused:
+    """The client that the arguments name is the verified one, or is not named and is filled in."""
+    if not name:
+        return Allowed(arguments)
+    if arguments.get(name) in (None, ""):
+        return Allowed({**arguments, name: verified.client_id})
+    if not verified.client_id or arguments[name] != verified.client_id:
+        return _refused(OTHER_CLIENT)
+    return Allowed(arguments)
+
+
+def _refused(message: str) -> Refused:
+    return Refused(Failure("POLICY_REFUSED", message))

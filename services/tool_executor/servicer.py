@@ -1,0 +1,134 @@
+"""ToolExecutorService over the wire: proto in, execution, proto out; no rules of its own."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from meshkit.errors import invalid
+from meshkit.names import parse_tool_request_id, resource_id, session_id
+from meshkit.streams import ServerStream
+from tool_executor.execution import Execution, Request
+from tool_executor.outcomes import Outcome
+from toolkit import Effect, Registry, Tool
+from voicemesh.tools.v1 import outcome_pb2
+from voicemesh.tools.v1 import tool_executor_pb2 as pb
+from voicemesh.tools.v1.tool_executor_pb2_grpc import (
+    ToolExecutorServiceServicer,
+)
+
+if TYPE_CHECKING:
+    import grpc
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+DEFAULT_PAGE = 100
+MAX_PAGE = 1000
+
+_EFFECTS = {
+    Effect.READ_ONLY: pb.TOOL_EFFECT_READ_ONLY,
+    Effect.IDEMPOTENT: pb.TOOL_EFFECT_IDEMPOTENT,
+    Effect.EFFECTFUL: pb.TOOL_EFFECT_EFFECTFUL,
+}
+
+
+class ToolExecutorServicer(ToolExecutorServiceServicer):
+    """Lists the registry and runs its tools."""
+
+    def __init__(self, registry: Registry, execution: Execution, heartbeat_seconds: float) -> None:
+        self._registry, self._execution = registry, execution
+        self._heartbeat = heartbeat_seconds
+
+    async def ListTools(
+        self, request: pb.ListToolsRequest, context: Context
+    ) -> pb.ListToolsResponse:
+        """A page of the tools, in order of name."""
+        tools = sorted(self._registry.with_tags(request.tags), key=lambda tool: tool.name)
+        rest = [tool for tool in tools if tool.name > _last_name(request.page_token)]
+        size = _page_size(request.page_size)
+        page, more = rest[:size], len(rest) > size
+        token = _page_token(page[-1].name) if more else ""
+        return pb.ListToolsResponse(tools=map(_listed, page), next_page_token=token)
+
+    async def ExecuteTool(self, request: pb.ExecuteToolRequest, context: Context) -> None:
+        """Run a tool; heartbeats while it runs, its outcome last."""
+        asked = _checked(request)
+        stream: ServerStream[pb.ExecuteToolResponse, Any] = ServerStream(
+            context, pb.ExecuteToolResponse, interval=self._heartbeat, reads=False
+        )
+        async with stream:
+            outcome = await self._execution.execute(asked)
+            await stream.send(pb.ExecuteToolResponse(outcome=_written(outcome)))
+
+
+def _checked(request: pb.ExecuteToolRequest) -> Request:
+    session = session_id(request.session)
+    if parse_tool_request_id(request.request_id).session != session:
+        raise invalid("request_id", "is of another session")
+    if request.owner_epoch < 0:
+        raise invalid("owner_epoch", "must not be negative")
+    return Request(
+        tool=resource_id("tools", request.name, "name"),
+        session=request.session,
+        agent=resource_id("agents", request.agent, "agent"),
+        request_id=request.request_id,
+        arguments_json=request.arguments_json,
+    )
+
+
+def _written(outcome: Outcome) -> outcome_pb2.ToolOutcome:
+    written = outcome_pb2.ToolOutcome()
+    if outcome.failure is None:
+        written.result_json = outcome.result_json
+    else:
+        failure = outcome.failure
+        written.failure.reason = failure.reason
+        written.failure.message = failure.message
+        written.failure.retryable = failure.retryable
+    if outcome.seconds is not None:
+        written.execution_duration.CopyFrom(_duration(outcome.seconds))
+    return written
+
+
+def _listed(tool: Tool) -> pb.Tool:
+    return pb.Tool(
+        name=f"tools/{tool.name}",
+        description=tool.description,
+        parameters_json=json.dumps(tool.parameters, ensure_ascii=False),
+        tags=sorted(tool.tags),
+        timeout=_duration(tool.timeout_seconds),
+        effect=_EFFECTS[tool.effect],
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(round(seconds * 1e6))
+    return duration
+
+
+def _page_size(asked: int) -> int:
+    if asked < 0:
+        raise invalid("page_size", "must not be negative")
+    return min(asked or DEFAULT_PAGE, MAX_PAGE)
+
+
+def _page_token(name: str) -> str:
+    return base64.urlsafe_b64encode(b"v1:" + name.encode()).decode()
+
+
+def _last_name(token: str) -> str:
+    """The last name of the page before; empty for the first page."""
+    if not token:
+        return ""
+    try:
+        text = base64.urlsafe_b64decode(token.encode()).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    if not text.startswith("v1:"):
+        raise invalid("page_token", "is not one that ListTools gave")
+    return text.removeprefix("v1:")

@@ -1,0 +1,46 @@
+"""What the tool-executor is told."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from meshkit.settings import MeshSettings, Port, Target
+
+
+class ToolExecutorSettings(MeshSettings):
+    """Settings of a tool-executor pod."""
+
+    grpc_port: Port = Field(50053, description="Port of the gRPC server.")
+    session_store_target: Target = Field(
+        "static:127.0.0.1:50054", description="Where the session-store is."
+    )
+    store_seconds: float = Field(
+        2.0, gt=0, le=30, description="Seconds that reading or writing a verified record may take."
+    )
+    max_runs: int = Field(
+        64, ge=1, le=10_000, description="Most tools running at once on this pod."
+    )
+    kept_outcomes: int = Field(
+        4096, ge=1, le=1_000_000, description="Finished runs remembered by their request_id."
+    )
+    tools_folder: str = Field(
+        "", description="Folder of further tool modules (*.py), read at start; empty: none."
+    )
+    embeddings_base_url: str = Field(
+        "http://127.0.0.1:8090/v1", description="OpenAI-compatible endpoint that embeds texts."
+    )
+    embeddings_model: str = Field(
+        "all-MiniLM-L6-v2", description="Model that the embeddings endpoint is asked for."
+    )
+    embeddings_api_key: SecretStr = Field(
+        SecretStr(""), description="Key for the embeddings endpoint; empty: it asks for none."
+    )
+    embeddings_seconds: float = Field(
+        3.0, gt=0, le=60, description="Seconds that embedding a caller's question may take."
+    )
+    knowledge_folder: str = Field(
+        "", description="Folder of collections with Markdown files; empty: the shipped corpus."
+    )
+    data_folder: str = Field(
+        "var/tool-executor", description="Folder where the index of the knowledge base is kept."
+    )
