@@ -20,14 +20,13 @@ from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from memory.scripts import Script
+from memory.scripts import Script, ScriptCall, Value
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
 
 logger = get_logger("memory.hotstore")
 
 T = TypeVar("T")
-Value = str | bytes | int
 Durability = Literal["disk", "replica", "memory"]
 """When a durable write counts as kept: fsynced to the append-only file (WAITAOF, Redis 7.2 and
 Valkey), acknowledged by a replica (WAIT), or at once because the deployment accepts the loss."""
@@ -103,9 +102,34 @@ class HotStore:
         once = self._durably if durable and self._durability != "memory" else self._once
         return await self._retrying(lambda left: once(script, body, left), timeout)
 
+    async def run_together(
+        self, calls: Sequence[ScriptCall], *, timeout: float | None = None
+    ) -> list[Any]:
+        """Run scripts on unrelated keys in one round trip, each a step of its own, in this order.
+
+        The first that fails is raised; the others may have run.
+        """
+        return await self._retrying(lambda _: self._together(calls), timeout)
+
+    async def _together(self, calls: Sequence[ScriptCall]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for call in calls:
+            pipeline.execute_command("EVALSHA", call.script.sha, *call.body())
+        replies = await pipeline.execute(raise_on_error=False)
+        for index, (call, reply) in enumerate(zip(calls, replies, strict=True)):
+            if isinstance(reply, exceptions.NoScriptError):
+                replies[index] = await self._once(call.script, call.body(), 0)
+            elif isinstance(reply, Exception):
+                raise reply
+        return list(replies)
+
     async def command(self, *parts: Value, timeout: float | None = None) -> Any:
         """Run one command that is safe to repeat; its reply. Raises as `run` does."""
         return await self._retrying(lambda _: self._execute(*parts), timeout)
+
+    def subscriber(self) -> redis.client.PubSub:
+        """A connection of its own for messages of other processes; for `Subscriptions`."""
+        return self._client.pubsub()
 
     async def ping(self) -> None:
         """Raises STORE_UNAVAILABLE unless the server answers."""

@@ -8,8 +8,11 @@ script when memory is full, instead of some of its commands.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+
+Value = str | bytes | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,19 @@ class Script:
     name: str
     text: str
     sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptCall:
+    """A script with what it is given."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Value] = ()
+
+    def body(self) -> tuple[Value, ...]:
+        """Count of keys, keys, arguments: as EVAL takes them."""
+        return (len(self.keys), *self.keys, *self.args)
 
 
 def load_script(package: str, name: str, *, shared: str = "") -> Script:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from memory.hotstore import HotStore
+from memory.subscriptions import Subscriptions
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
 from meshkit.tasks import task_group
+from session_store.claims import ToolClaims
+from session_store.index import SessionIndex
 from session_store.readiness import until_answering, warn_of_losses
+from session_store.runner import ScriptRunner
+from session_store.servicer_claims import ClaimServicer
 from session_store.servicer_journal import JournalServicer
 from session_store.servicer_ownership import OwnershipServicer
 from session_store.servicer_sessions import SessionServicer
 from session_store.settings import SessionStoreSettings
 from session_store.store import SessionStore
+from session_store.watches import SessionWatches
+from voicemesh.session.v1.claim_pb2_grpc import add_ToolClaimServiceServicer_to_server
 from voicemesh.session.v1.journal_pb2_grpc import add_JournalServiceServicer_to_server
 from voicemesh.session.v1.ownership_pb2_grpc import add_CallOwnershipServiceServicer_to_server
 from voicemesh.session.v1.session_store_pb2_grpc import add_SessionStoreServiceServicer_to_server
@@ -21,6 +28,7 @@ SERVICES = (
     "voicemesh.session.v1.SessionStoreService",
     "voicemesh.session.v1.JournalService",
     "voicemesh.session.v1.CallOwnershipService",
+    "voicemesh.session.v1.ToolClaimService",
 )
 
 
@@ -28,7 +36,8 @@ async def serve(settings: SessionStoreSettings) -> None:
     """Serve at once, be ready when Redis answers, until drained."""
     async with (
         open_hot_store(settings) as hot,
-        make_server(settings, hot) as server,
+        Subscriptions(hot) as subscriptions,
+        make_server(settings, hot, subscriptions) as server,
         task_group() as tasks,
     ):
         ready = tasks.create_task(_become_ready(server, hot))
@@ -57,14 +66,23 @@ def open_hot_store(settings: SessionStoreSettings) -> HotStore:
         ) from None
 
 
-def make_server(settings: SessionStoreSettings, hot: HotStore) -> MeshServer:
-    """The server with its three services, not yet listening."""
+def make_server(
+    settings: SessionStoreSettings, hot: HotStore, subscriptions: Subscriptions
+) -> MeshServer:
+    """The server with its services, not yet listening."""
     server = MeshServer("session-store", settings, port=settings.grpc_port)
-    store = SessionStore(hot, journal_max_events=settings.journal_max_events)
+    runner = ScriptRunner(hot)
+    store = SessionStore(
+        runner, SessionIndex(hot), journal_max_events=settings.journal_max_events, keep=0.0
+    )
+    watches = SessionWatches(store, subscriptions, timeout=settings.store_seconds)
+    claims = ToolClaims(runner, watches)
     add_SessionStoreServiceServicer_to_server(SessionServicer(store, settings), server.grpc)
-    add_JournalServiceServicer_to_server(JournalServicer(store, settings), server.grpc)
+    add_JournalServiceServicer_to_server(JournalServicer(store, watches, settings), server.grpc)
     add_CallOwnershipServiceServicer_to_server(OwnershipServicer(store, settings), server.grpc)
+    add_ToolClaimServiceServicer_to_server(ClaimServicer(claims, settings), server.grpc)
     server.serves(*SERVICES)
+    server.on_drain(watches.drain)
     return server
 
 

@@ -19,13 +19,18 @@ from voicemesh.session.v1.session_store_pb2 import Session
 
 def session_keys(session_id: str) -> list[str]:
     """The keys of a session, in the order in which scripts take them; one slot of a cluster."""
-    parts = ("session", "journal", "ids", "context", "verified")
+    parts = ("session", "journal", "ids", "context", "verified", "claims")
     return [f"voicemesh:{{{session_id}}}:{part}" for part in parts]
 
 
+def channel_of(session_id: str) -> str:
+    """Where a session's events are told as they are written, as `{sequence} {entry}`."""
+    return f"{session_keys(session_id)[0]}:events"
+
+
 def session_of(session_id: str, snapshot: Sequence[Any]) -> Session:
-    """The Session in a script's snapshot: fields, context, last sequence, expiry."""
-    fields, context, last_sequence, expires = snapshot
+    """The Session in a script's snapshot: fields, context, last sequence."""
+    fields, context, last_sequence = snapshot
     kept = {key.decode(): value for key, value in _pairs(fields)}
     session = Session(
         name=session_name(session_id),
@@ -34,7 +39,7 @@ def session_of(session_id: str, snapshot: Sequence[Any]) -> Session:
         context_json={key.decode(): value.decode() for key, value in _pairs(context)},
         create_time=timestamp(kept["created"]),
         update_time=timestamp(kept["updated"]),
-        expire_time=timestamp(expires),
+        expire_time=timestamp(kept["expires"]),
         etag=kept["version"].decode(),
         tenant=kept.get("tenant", b"").decode(),
         last_sequence=int(last_sequence),
@@ -90,6 +95,12 @@ def event_of(sequence: int, entry: bytes) -> JournalEvent:
     if event.HasField("owner_changed"):
         event.owner_changed.epoch = int(epoch)
     return event
+
+
+def told_event(message: bytes) -> JournalEvent:
+    """The event in a message of a session's channel."""
+    sequence, entry = message.split(b" ", 1)
+    return event_of(int(sequence), entry)
 
 
 def events_of(first_sequence: int, entries: Iterable[bytes]) -> list[JournalEvent]:

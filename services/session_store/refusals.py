@@ -36,6 +36,13 @@ def _refusal(name: str, word: str, details: Sequence[Any]) -> MeshError:
             return invalid("owner_epoch", f"was never given out for {name}; latest is {shown[0]}")
         case "OWNED":
             return _owned(name, *shown)
+        case "REUSED":
+            problem = f"the request_id was used for another tool or other arguments in {name}"
+            return MeshError(Reason.REQUEST_ID_REUSED, problem)
+        case "NO_CLAIM":
+            return MeshError(Reason.CLAIM_NOT_FOUND, f"the tool was never claimed in {name}")
+        case "CLAIM_LOST":
+            return MeshError(Reason.CLAIM_LOST, f"the claim in {name} is another's, or has ended")
         case "TOO_MANY":
             return MeshError(Reason.DOCUMENT_TOO_LARGE, f"{name} is full; it has {shown[0]}")
         case _:

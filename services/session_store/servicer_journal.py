@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from meshkit.errors import invalid
 from meshkit.names import session_id
+from meshkit.streams import ServerStream
 from session_store.budgets import budget
 from session_store.changes import checked_events
 from session_store.paging import FIRST, MAX_BYTES, Place, page_size, place_of, token_of
 from session_store.projection import history
 from session_store.settings import SessionStoreSettings
 from session_store.store import SessionStore
+from session_store.watches import SessionWatches
 from voicemesh.session.v1 import journal_pb2 as pb
 from voicemesh.session.v1.journal_event_pb2 import Message
 from voicemesh.session.v1.journal_pb2_grpc import JournalServiceServicer
@@ -25,8 +28,10 @@ if TYPE_CHECKING:
 class JournalServicer(JournalServiceServicer):
     """Appends to journals, reads them, and makes the history of them."""
 
-    def __init__(self, store: SessionStore, settings: SessionStoreSettings) -> None:
-        self._store, self._settings = store, settings
+    def __init__(
+        self, store: SessionStore, watches: SessionWatches, settings: SessionStoreSettings
+    ) -> None:
+        self._store, self._watches, self._settings = store, watches, settings
 
     async def AppendEvents(
         self, request: pb.AppendEventsRequest, context: Context
@@ -72,6 +77,21 @@ class JournalServicer(JournalServiceServicer):
         return pb.ListMessagesResponse(
             messages=page, next_page_token=token_of(following) if end < len(messages) else ""
         )
+
+    async def WatchEvents(self, request: pb.WatchEventsRequest, context: Context) -> None:
+        """Send the journal as it grows, with heartbeats, until the session ends."""
+        name = session_id(request.parent, "parent")
+        if request.after_sequence < 0:
+            raise invalid("after_sequence", "must not be negative")
+        interval = self._settings.heartbeat_seconds
+        async with (
+            ServerStream[pb.WatchEventsResponse, pb.WatchEventsRequest](
+                context, pb.WatchEventsResponse, interval=interval, reads=False
+            ) as stream,
+            aclosing(self._watches.follow(name, request.after_sequence)) as events,
+        ):
+            async for event in events:
+                await stream.send(pb.WatchEventsResponse(journal_event=event))
 
     def _budget(self, context: Context) -> float:
         return budget(context, self._settings.store_seconds)

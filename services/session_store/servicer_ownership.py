@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshkit.errors import invalid
+from meshkit.errors import MeshError, Reason, invalid
 from meshkit.names import session_id
 from meshkit.targets import split_address
 from session_store.budgets import budget, owner_ttl
@@ -62,6 +62,16 @@ class OwnershipServicer(CallOwnershipServiceServicer):
         _check_epoch(request.owner_epoch)
         await self._store.release(name, request.owner_epoch, self._budget(context))
         return pb.ReleaseCallResponse()
+
+    async def GetCallOwner(
+        self, request: pb.GetCallOwnerRequest, context: Context
+    ) -> pb.GetCallOwnerResponse:
+        """Who owns a call, alive or not."""
+        name = session_id(request.session)
+        session = await self._store.get(name, self._budget(context))
+        if not session.HasField("owner"):
+            raise MeshError(Reason.CALL_NOT_OWNED, f"no pod owns the call of {session.name}")
+        return pb.GetCallOwnerResponse(owner=session.owner)
 
     def _ttl(self, request: pb.AcquireCallRequest | pb.RenewCallRequest) -> float:
         given = request.ttl if request.HasField("ttl") else None

@@ -8,6 +8,7 @@ from meshkit.errors import invalid
 from meshkit.names import session_id, verified_session_id
 from session_store.budgets import budget, session_ttl
 from session_store.changes import checked_id, checked_session_id, masked_change, new_session
+from session_store.paging import SESSIONS, page_size, place_of, token_of
 from session_store.settings import SessionStoreSettings
 from session_store.store import SessionStore
 from voicemesh.session.v1 import session_store_pb2 as pb
@@ -52,6 +53,16 @@ class SessionServicer(SessionStoreServiceServicer):
         name = session_id(request.name, "name")
         return pb.GetSessionResponse(session=await self._store.get(name, self._budget(context)))
 
+    async def ListSessions(
+        self, request: pb.ListSessionsRequest, context: Context
+    ) -> pb.ListSessionsResponse:
+        """A page of the live sessions."""
+        checked_id(request.tenant, "tenant", 128) if request.tenant else None
+        place, size = place_of(request.page_token), page_size(request.page_size, SESSIONS)
+        listed = await self._store.list(request.tenant, place, size, self._budget(context))
+        token = token_of(listed.following) if listed.following else ""
+        return pb.ListSessionsResponse(sessions=listed.sessions, next_page_token=token)
+
     async def UpdateSession(
         self, request: pb.UpdateSessionRequest, context: Context
     ) -> pb.UpdateSessionResponse:
@@ -63,6 +74,15 @@ class SessionServicer(SessionStoreServiceServicer):
             name, change, session.etag, request.owner_epoch, self._budget(context)
         )
         return pb.UpdateSessionResponse(session=session)
+
+    async def DeleteSession(
+        self, request: pb.DeleteSessionRequest, context: Context
+    ) -> pb.DeleteSessionResponse:
+        """End a session."""
+        name = session_id(request.name, "name")
+        reason = checked_id(request.reason or "deleted", "reason", 100)
+        await self._store.delete(name, reason, request.owner_epoch, self._budget(context))
+        return pb.DeleteSessionResponse()
 
     async def GetVerified(
         self, request: pb.GetVerifiedRequest, context: Context

@@ -36,3 +36,6 @@ class SessionStoreSettings(MeshSettings):
     journal_max_events: int = Field(
         20_000, ge=1, le=1_000_000, description="Most events in the journal of one session."
     )
+    claim_seconds: float = Field(
+        5.0, ge=1, le=600, description="Seconds that a tool claim lasts without renewal."
+    )

@@ -9,26 +9,28 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from memory.hotstore import HotStore, Value
-from memory.scripts import Script, load_script
+from memory.scripts import Value
 from meshkit.errors import MeshError, Reason
 from session_store.changes import MAX_CONTEXT_KEYS, SessionChange
+from session_store.index import SessionIndex
+from session_store.paging import Place
 from session_store.records import (
     event_body,
     event_of,
     events_of,
     owner_of,
     record_body,
-    session_keys,
     session_of,
     verified_of,
 )
 from session_store.refusals import accepted
+from session_store.runner import ScriptRunner, milliseconds
 from voicemesh.session.v1.journal_event_pb2 import (
     JournalEvent,
     OwnerChanged,
+    SessionEnded,
     VerifiedChanged,
     VerifiedRecord,
 )
@@ -36,18 +38,6 @@ from voicemesh.session.v1.ownership_pb2 import CallOwner
 from voicemesh.session.v1.session_store_pb2 import Session
 
 _REPLACE_ATTEMPTS = 3
-_SCRIPTS = (
-    "create_session",
-    "get_session",
-    "update_session",
-    "get_verified",
-    "set_verified",
-    "append_events",
-    "list_events",
-    "acquire_call",
-    "renew_call",
-    "release_call",
-)
 
 
 class Appended(NamedTuple):
@@ -62,7 +52,18 @@ class Stretch(NamedTuple):
     """A part of a journal."""
 
     last_sequence: int
+    """Of the whole journal."""
+    ended: bool
+    """Whether nothing will follow the last event."""
     events: list[JournalEvent]
+
+
+class Listed(NamedTuple):
+    """A page of sessions."""
+
+    sessions: list[Session]
+    following: Place | None
+    """Where the next page begins; None at the end."""
 
 
 class Acquired(NamedTuple):
@@ -73,26 +74,35 @@ class Acquired(NamedTuple):
 
 
 class SessionStore:
-    """Sessions, journals and owners on a HotStore. `journal_max_events` bounds each journal."""
+    """Sessions, journals and owners.
 
-    def __init__(self, hot: HotStore, *, journal_max_events: int) -> None:
-        self._hot = hot
+    `journal_max_events` bounds each journal. `keep`: seconds that an expired session stays for the
+    archive.
+    """
+
+    def __init__(
+        self, runner: ScriptRunner, index: SessionIndex, *, journal_max_events: int, keep: float
+    ) -> None:
+        self._run = runner.run
+        self._runner, self._index = runner, index
         self._max_events = journal_max_events
-        self._scripts: dict[str, Script] = {
-            name: load_script("session_store.scripts", name, shared="shared") for name in _SCRIPTS
-        }
+        self._keep = keep
 
     async def create(
         self, session_id: str, change: SessionChange, request_id: str, ttl: float, timeout: float
     ) -> Session:
         """Make a session; the one that this request made before, if it did."""
-        fields = {**change.fields, "ttl": str(_milliseconds(ttl))}
+        times = {"ttl": str(milliseconds(ttl)), "keep": str(milliseconds(self._keep))}
+        fields = {**change.fields, **times}
         args = [request_id, 2 * len(fields), *_flat(fields), *_flat(change.context)]
-        return session_of(session_id, await self._run("create_session", session_id, args, timeout))
+        listed = self._index.listing(session_id, change.fields.get("tenant", ""), ttl)
+        made = self._runner.call("create_session", session_id, args)
+        _, reply = await self._runner.hot.run_together([listed, made], timeout=timeout)
+        return session_of(session_id, accepted(session_id, reply))
 
     async def get(self, session_id: str, timeout: float) -> Session:
         """The session as it stands."""
-        return session_of(session_id, await self._run("get_session", session_id, (), timeout))
+        return session_of(session_id, await self._run("get_session", session_id, timeout=timeout))
 
     async def update(
         self, session_id: str, change: SessionChange, etag: str, epoch: int, timeout: float
@@ -112,11 +122,15 @@ class SessionStore:
             *_flat(change.context),
             *change.removed,
         ]
-        return session_of(session_id, await self._run("update_session", session_id, args, timeout))
+        return session_of(
+            session_id, await self._run("update_session", session_id, args, timeout=timeout)
+        )
 
     async def get_verified(self, session_id: str, timeout: float) -> VerifiedRecord:
         """What the session has proved."""
-        return verified_of(session_id, *await self._run("get_verified", session_id, (), timeout))
+        return verified_of(
+            session_id, *await self._run("get_verified", session_id, timeout=timeout)
+        )
 
     async def set_verified(
         self, session_id: str, verified: VerifiedRecord, timeout: float
@@ -128,7 +142,7 @@ class SessionStore:
         changed = VerifiedChanged(verified=verified_of(session_id, new_etag.encode(), body))
         event = event_body(JournalEvent(verified_changed=changed))
         args = (etag, new_etag, verified.client_id, body, event)
-        reply = await self._run("set_verified", session_id, args, timeout, durable=True)
+        reply = await self._run("set_verified", session_id, args, timeout=timeout, durable=True)
         return verified_of(session_id, *reply)
 
     async def append(
@@ -143,7 +157,7 @@ class SessionStore:
         args: list[Value] = [epoch, self._max_events, int(ends)]
         for event_id, body in events:
             args += (event_id, body)
-        last, there = await self._run("append_events", session_id, args, timeout)
+        last, there = await self._run("append_events", session_id, args, timeout=timeout)
         existing = [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]
         return Appended(last, existing)
 
@@ -159,8 +173,8 @@ class SessionStore:
     ) -> Stretch:
         """Events after a sequence: at most `limit` (0: all), `max_bytes`, and none after `upto`."""
         args = (after, limit or self._max_events, max_bytes, upto)
-        last, entries = await self._run("list_events", session_id, args, timeout)
-        return Stretch(last, events_of(after + 1, entries))
+        last, ended, entries = await self._run("list_events", session_id, args, timeout=timeout)
+        return Stretch(last, bool(ended), events_of(after + 1, entries))
 
     async def acquire(
         self,
@@ -173,21 +187,40 @@ class SessionStore:
     ) -> Acquired:
         """Make `address` the owner of the call, under a new epoch, kept before it returns."""
         event = event_body(JournalEvent(owner_changed=OwnerChanged(address=address)))
-        args = (address, request_id, _milliseconds(ttl), int(by_force), event)
-        reply = await self._run("acquire_call", session_id, args, timeout, durable=True)
+        args = (address, request_id, milliseconds(ttl), int(by_force), event)
+        reply = await self._run("acquire_call", session_id, args, timeout=timeout, durable=True)
         epoch, expires, *previous = reply
         owner = owner_of(session_id, address.encode(), epoch, expires)
         return Acquired(owner, owner_of(session_id, *previous) if previous else None)
 
     async def renew(self, session_id: str, epoch: int, ttl: float, timeout: float) -> CallOwner:
         """Move the expiry of an ownership."""
-        args = (epoch, _milliseconds(ttl))
-        address, expires = await self._run("renew_call", session_id, args, timeout)
+        args = (epoch, milliseconds(ttl))
+        address, expires = await self._run("renew_call", session_id, args, timeout=timeout)
         return owner_of(session_id, address, epoch, expires)
+
+    async def delete(self, session_id: str, reason: str, epoch: int, timeout: float) -> None:
+        """End a session; one that has ended or is not there stays so."""
+        ended = JournalEvent(ended=SessionEnded(reason=reason))
+        try:
+            event = ("ended", event_body(ended))
+            await self.append(session_id, [event], True, epoch, timeout)
+        except MeshError as error:
+            if not error.is_reason(Reason.SESSION_ENDED, Reason.SESSION_NOT_FOUND):
+                raise
+
+    async def list(self, tenant: str, place: Place, size: int, timeout: float) -> Listed:
+        """Live sessions, newest first."""
+        ids, following = await self._index.page(tenant, place, size, timeout)
+        calls = [self._runner.call("get_session", session_id, ()) for session_id in ids]
+        replies = await self._runner.hot.run_together(calls, timeout=timeout) if calls else []
+        found = zip(ids, replies, strict=True)
+        sessions = [session_of(one, reply[1:]) for one, reply in found if reply[0] == b"OK"]
+        return Listed(sessions, following)
 
     async def release(self, session_id: str, epoch: int, timeout: float) -> None:
         """Give a call up, if it is held under this epoch."""
-        await self._run("release_call", session_id, (epoch,), timeout)
+        await self._run("release_call", session_id, [epoch], timeout=timeout)
 
     async def _replace_context(
         self, session_id: str, change: SessionChange, etag: str, epoch: int, timeout: float
@@ -205,24 +238,6 @@ class SessionStore:
                 conflict = error
         raise conflict
 
-    async def _run(
-        self,
-        name: str,
-        session_id: str,
-        args: Sequence[Value],
-        timeout: float,
-        *,
-        durable: bool = False,
-    ) -> Sequence[Any]:
-        keys = session_keys(session_id)
-        script = self._scripts[name]
-        reply = await self._hot.run(script, keys, args, timeout=timeout, durable=durable)
-        return accepted(session_id, reply)
-
 
 def _flat(pairs: Mapping[str, str]) -> list[Value]:
     return list(itertools.chain.from_iterable(pairs.items()))
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)

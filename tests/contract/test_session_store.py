@@ -7,112 +7,41 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from memory.embedded import EmbeddedValkey
-from meshkit.errors import MeshError, from_rpc_error
 from tests.support.store import RunningStore, replica, running_store
+from tests.support.store_calls import (
+    GATEWAY_A,
+    GATEWAY_B,
+    S,
+    acquire,
+    append,
+    create,
+    ended,
+    get,
+    get_verified,
+    journal,
+    reason_of,
+    refused,
+    release,
+    renew,
+    said,
+    set_verified,
+    update,
+)
+from voicemesh.session.v1 import claim_pb2 as cl
 from voicemesh.session.v1 import journal_event_pb2 as ev
 from voicemesh.session.v1 import journal_pb2 as jr
 from voicemesh.session.v1 import ownership_pb2 as ow
 from voicemesh.session.v1 import session_store_pb2 as ss
 from voicemesh.tools.v1.outcome_pb2 import ToolOutcome
 
-S = "sessions/a"
-GATEWAY_A, GATEWAY_B = "10.0.0.1:50055", "10.0.0.2:50055"
-
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[RunningStore]:
     async with running_store(tmp_path) as running:
         yield running
-
-
-async def refused(call: Awaitable[Any]) -> MeshError:
-    """The error that a call must end with."""
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await call
-    error = from_rpc_error(failure.value)
-    assert error.domain == "session-store.voicemesh"
-    return error
-
-
-async def reason_of(call: Awaitable[Any]) -> str:
-    """The reason that a call was refused for; empty if it was not."""
-    try:
-        await call
-    except grpc.aio.AioRpcError as error:
-        return from_rpc_error(error).reason
-    return ""
-
-
-async def create(store: RunningStore, session_id: str = "a", **fields: Any) -> ss.Session:
-    request = ss.CreateSessionRequest(
-        session_id=session_id, session=ss.Session(**fields), request_id=f"make-{session_id}"
-    )
-    session: ss.Session = (await store.sessions.CreateSession(request)).session
-    return session
-
-
-async def get(store: RunningStore, name: str = S) -> ss.Session:
-    response: ss.GetSessionResponse = await store.sessions.GetSession(
-        ss.GetSessionRequest(name=name)
-    )
-    return response.session
-
-
-def update(store: RunningStore, *paths: str, epoch: int = 0, etag: str = "", **fields: Any) -> Any:
-    request = ss.UpdateSessionRequest(
-        session=ss.Session(name=S, etag=etag, **fields), owner_epoch=epoch
-    )
-    request.update_mask.paths.extend(paths)
-    return store.sessions.UpdateSession(request)
-
-
-def said(number: int, text: str = "hello") -> ev.JournalEvent:
-    heard = ev.UtteranceAccepted(utterance=f"u{number}", transcript=text)
-    return ev.JournalEvent(event_id=f"u{number}", utterance=heard)
-
-
-def ended() -> ev.JournalEvent:
-    return ev.JournalEvent(event_id="ended", ended=ev.SessionEnded(reason="completed"))
-
-
-def append(store: RunningStore, *events: ev.JournalEvent, epoch: int = 0, session: str = S) -> Any:
-    request = jr.AppendEventsRequest(session=session, events=events, owner_epoch=epoch)
-    return store.journal.AppendEvents(request)
-
-
-async def journal(store: RunningStore, **fields: Any) -> jr.ListEventsResponse:
-    request = jr.ListEventsRequest(parent=S, **fields)
-    response: jr.ListEventsResponse = await store.journal.ListEvents(request)
-    return response
-
-
-def acquire(store: RunningStore, address: str, request_id: str, **fields: Any) -> Any:
-    request = ow.AcquireCallRequest(session=S, address=address, request_id=request_id, **fields)
-    return store.ownership.AcquireCall(request)
-
-
-def renew(store: RunningStore, epoch: int) -> Any:
-    return store.ownership.RenewCall(ow.RenewCallRequest(session=S, owner_epoch=epoch))
-
-
-def release(store: RunningStore, epoch: int) -> Any:
-    return store.ownership.ReleaseCall(ow.ReleaseCallRequest(session=S, owner_epoch=epoch))
-
-
-def set_verified(store: RunningStore, client_id: str, *levels: str, etag: str = "") -> Any:
-    proofs = [ev.Proof(level=level, method="m", request_id=f"{S}/t1/0/0") for level in levels]
-    record = ev.VerifiedRecord(name=f"{S}/verified", client_id=client_id, proofs=proofs, etag=etag)
-    return store.sessions.SetVerified(ss.SetVerifiedRequest(verified=record))
-
-
-async def get_verified(store: RunningStore) -> ev.VerifiedRecord:
-    request = ss.GetVerifiedRequest(name=f"{S}/verified")
-    response: ss.GetVerifiedResponse = await store.sessions.GetVerified(request)
-    return response.verified
 
 
 # --- sessions ---
@@ -169,6 +98,7 @@ async def test_what_is_not_there_is_not_found(store: RunningStore) -> None:
         acquire(store, GATEWAY_A, "r"),
         renew(store, 1),
         release(store, 1),
+        store.ownership.GetCallOwner(ow.GetCallOwnerRequest(session=S)),
     ]
     assert {(await refused(call)).reason for call in calls} == {"SESSION_NOT_FOUND"}
 
@@ -179,11 +109,19 @@ async def test_an_expired_session_is_gone_with_all_its_keys(store: RunningStore)
     await store.sessions.CreateSession(request)
     await append(store, said(1))
     # As time does; the server has no clock that a test could move.
-    for key in await store.hot.command("KEYS", "*"):
+    for key in await store.hot.command("KEYS", "voicemesh:{a}:*"):
         await store.hot.command("PEXPIRE", key, 0)
     error = await refused(store.sessions.GetSession(ss.GetSessionRequest(name=S)))
     assert error.reason == "SESSION_NOT_FOUND"
-    assert await store.hot.command("DBSIZE") == 0
+
+
+async def test_a_session_is_over_at_its_expiry_though_its_keys_wait_for_the_archive(
+    store: RunningStore,
+) -> None:
+    await create(store)
+    await store.hot.command("HSET", "voicemesh:{a}:session", "expires", "1")
+    for call in (get(store), append(store, said(1)), acquire(store, GATEWAY_A, "r")):
+        assert (await refused(call)).reason == "SESSION_NOT_FOUND"
 
 
 async def test_an_update_writes_the_masked_fields_and_no_other(store: RunningStore) -> None:
@@ -253,6 +191,65 @@ async def test_a_session_has_a_bound_on_its_context_keys(store: RunningStore) ->
     error = await refused(update(store, "context_json.more", context_json={"more": "1"}))
     assert error.reason == "DOCUMENT_TOO_LARGE"
     await update(store, "context_json.k0", context_json={"k0": "2"})
+
+
+async def test_sessions_are_listed_newest_first_in_pages_and_by_tenant(
+    store: RunningStore,
+) -> None:
+    for number in range(7):
+        await create(store, f"s{number}", tenant="even" if number % 2 == 0 else "odd")
+    assert await listed(store, 3) == [f"s{number}" for number in reversed(range(7))]
+    assert await listed(store, 2, tenant="odd") == ["s5", "s3", "s1"]
+    assert await listed(store, 50, tenant="none") == []
+
+
+async def test_sessions_made_at_one_moment_are_each_listed_once(store: RunningStore) -> None:
+    for number in range(9):
+        await create(store, f"s{number}")
+        moment = 1000 if number < 7 else 2000
+        await store.hot.command("ZADD", "voicemesh:{index}:created", moment, f"s{number}")
+    for size in (1, 2, 3, 4):
+        found = await listed(store, size)
+        assert sorted(found) == [f"s{number}" for number in range(9)]
+
+
+async def test_a_session_that_is_gone_leaves_a_gap_in_the_list(store: RunningStore) -> None:
+    for number in range(3):
+        await create(store, f"s{number}")
+    await store.hot.command("UNLINK", "voicemesh:{s1}:session")
+    assert await listed(store, 2) == ["s2", "s0"]
+
+
+async def listed(store: RunningStore, size: int, tenant: str = "") -> list[str]:
+    found, token = [], ""
+    while True:
+        request = ss.ListSessionsRequest(tenant=tenant, page_size=size, page_token=token)
+        page = await store.sessions.ListSessions(request)
+        assert len(page.sessions) <= size
+        found += [session.name.removeprefix("sessions/") for session in page.sessions]
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def test_deleting_ends_a_session_and_may_be_repeated(store: RunningStore) -> None:
+    await create(store)
+    request = ss.DeleteSessionRequest(name=S, reason="completed")
+    await store.sessions.DeleteSession(request)
+    await store.sessions.DeleteSession(request)
+    await store.sessions.DeleteSession(ss.DeleteSessionRequest(name="sessions/none"))
+    events = (await journal(store)).events
+    assert [(e.event_id, e.ended.reason) for e in events] == [("ended", "completed")]
+    assert (await refused(append(store, said(1)))).reason == "SESSION_ENDED"
+
+
+async def test_only_the_owner_may_delete_an_owned_call(store: RunningStore) -> None:
+    await create(store)
+    await acquire(store, GATEWAY_A, "r1")
+    error = await refused(store.sessions.DeleteSession(ss.DeleteSessionRequest(name=S)))
+    assert error.reason == "CALL_OWNER_SUPERSEDED"
+    await store.sessions.DeleteSession(ss.DeleteSessionRequest(name=S, owner_epoch=1))
+    assert (await journal(store)).events[-1].ended.reason == "deleted"
 
 
 # --- verified ---
@@ -556,6 +553,14 @@ async def test_a_released_call_is_free_and_its_epoch_stays(store: RunningStore) 
     assert (await get(store)).owner.address == GATEWAY_B
 
 
+async def test_whoever_asks_is_told_the_owner(store: RunningStore) -> None:
+    await create(store)
+    request = ow.GetCallOwnerRequest(session=S)
+    assert (await refused(store.ownership.GetCallOwner(request))).reason == "CALL_NOT_OWNED"
+    owner = (await acquire(store, GATEWAY_A, "r1")).owner
+    assert (await store.ownership.GetCallOwner(request)).owner == owner
+
+
 async def test_of_many_that_take_a_free_call_one_gets_it(store: RunningStore) -> None:
     await create(store)
 
@@ -573,11 +578,16 @@ async def test_every_key_has_an_expiry_and_one_slot(store: RunningStore) -> None
     await append(store, said(1), epoch=1)
     await update(store, "context_json.b", context_json={"b": "1"}, epoch=1)
     await set_verified(store, "c1", "identity")
-    keys = await store.hot.command("KEYS", "*")
-    assert len(keys) == 5
+    request_id = f"{S}/t1/0/0"
+    await store.claims.ClaimTool(
+        cl.ClaimToolRequest(request_id=request_id, fingerprint="f", holder="h", owner_epoch=1)
+    )
+    every = await store.hot.command("KEYS", "*")
+    assert [await store.hot.command("PEXPIRETIME", key) > 0 for key in every] == [True] * 8
+    keys = [key for key in every if b"{a}" in key]
+    assert len(keys) == 6
     expiries = {await store.hot.command("PEXPIRETIME", key) for key in keys}
     assert len(expiries) == 1
-    assert expiries.pop() > 0
     assert len({await store.hot.command("CLUSTER", "KEYSLOT", key) for key in keys}) == 1
 
 
@@ -587,8 +597,8 @@ async def test_a_write_prolongs_the_session_and_a_read_does_not(
 ) -> None:
     await create(store)
     await acquire(store, GATEWAY_A, "r0")
-    for key in await store.hot.command("KEYS", "*"):
-        await store.hot.command("PEXPIRE", key, 60_000)
+    soon = (await get(store)).create_time.ToMilliseconds() + 60_000
+    await store.hot.command("HSET", "voicemesh:{a}:session", "expires", soon)
     short = (await get(store)).expire_time.seconds
     await journal(store)
     assert (await get(store)).expire_time.seconds == short
@@ -618,6 +628,12 @@ async def test_a_malformed_name_is_refused_everywhere(store: RunningStore, name:
         store.ownership.AcquireCall(ow.AcquireCallRequest(session=name)),
         store.ownership.RenewCall(ow.RenewCallRequest(session=name)),
         store.ownership.ReleaseCall(ow.ReleaseCallRequest(session=name)),
+        store.ownership.GetCallOwner(ow.GetCallOwnerRequest(session=name)),
+        store.sessions.DeleteSession(ss.DeleteSessionRequest(name=name)),
+        store.claims.ClaimTool(cl.ClaimToolRequest(request_id=name)),
+        store.claims.RenewToolClaim(cl.RenewToolClaimRequest(request_id=name)),
+        store.claims.CompleteTool(cl.CompleteToolRequest(request_id=name)),
+        store.claims.GetToolClaim(cl.GetToolClaimRequest(request_id=name)),
     ]
     assert {(await refused(call)).reason for call in calls} == {"NAME_MALFORMED"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ import grpc
 
 from memory.embedded import EmbeddedValkey
 from memory.hotstore import HotStore
+from memory.subscriptions import Subscriptions
 from session_store.__main__ import make_server
 from session_store.settings import SessionStoreSettings
+from voicemesh.session.v1.claim_pb2_grpc import ToolClaimServiceStub
 from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
 from voicemesh.session.v1.ownership_pb2_grpc import CallOwnershipServiceStub
 from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
@@ -26,9 +29,12 @@ class RunningStore:
     sessions: Any
     journal: Any
     ownership: Any
+    claims: Any
     hot: HotStore
     channel: grpc.aio.Channel
     address: str
+    drain: Callable[[], None]
+    """Begin to shut down, as SIGTERM does."""
 
 
 @asynccontextmanager
@@ -41,17 +47,26 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
         max_connections=told.redis_max_connections,
         durability=told.store_durability,
     )
-    async with hot, make_server(told, hot) as server:
+    async with (
+        hot,
+        Subscriptions(hot) as subscriptions,
+        make_server(told, hot, subscriptions) as server,
+    ):
         await server.ready()
+        serving = asyncio.create_task(server.until_drained())
         async with grpc.aio.insecure_channel(server.address) as channel:
             yield RunningStore(
                 sessions=SessionStoreServiceStub(channel),
                 journal=JournalServiceStub(channel),
                 ownership=CallOwnershipServiceStub(channel),
+                claims=ToolClaimServiceStub(channel),
                 hot=hot,
                 channel=channel,
                 address=server.address,
+                drain=server.drain,
             )
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
 
 
 @asynccontextmanager

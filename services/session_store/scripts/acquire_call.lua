@@ -12,13 +12,13 @@ for old = math.max(1, epoch - REMEMBERED + 1), epoch do
     return {'OK', epoch, expiry}
   end
 end
-if redis.call('HEXISTS', SESSION, 'ended') == 1 then return {'ENDED'} end
+if has_ended() then return {'ENDED'} end
 local now = now_ms()
 local alive = address and address ~= ARGV[1] and tonumber(expiry) > tonumber(now)
 if alive and ARGV[4] ~= '1' then return {'OWNED', address, epoch} end
 local previous = address and {address, epoch, expiry} or {}
 epoch = epoch + 1
-local until_ms = string.format('%.0f', tonumber(now) + tonumber(ARGV[3]))
+local until_ms = later(now, ARGV[3])
 redis.call('HSET', SESSION, 'epoch', epoch, 'address', ARGV[1], 'owner_expiry', until_ms,
   'take:' .. epoch, ARGV[2])
 redis.call('HDEL', SESSION, 'take:' .. (epoch - REMEMBERED))

@@ -16,7 +16,7 @@ for i = 4, #ARGV, 2 do
 end
 local last = redis.call('LLEN', JOURNAL)
 if #fresh > 0 then
-  if redis.call('HEXISTS', SESSION, 'ended') == 1 then return {'ENDED'} end
+  if has_ended() then return {'ENDED'} end
   if last + #fresh > tonumber(ARGV[2]) then return {'TOO_MANY', last} end
   local now = now_ms()
   for _, i in ipairs(fresh) do append(ARGV[1], now, ARGV[i], ARGV[i + 1]) end

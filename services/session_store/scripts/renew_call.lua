@@ -5,7 +5,7 @@ local refused = fence(tonumber(ARGV[1]))
 if refused then return refused end
 local address = redis.call('HGET', SESSION, 'address')
 if not address then return {'SUPERSEDED', ARGV[1]} end
-local until_ms = string.format('%.0f', tonumber(now_ms()) + tonumber(ARGV[2]))
+local until_ms = later(now_ms(), ARGV[2])
 redis.call('HSET', SESSION, 'owner_expiry', until_ms)
 touch()
 return {'OK', address, until_ms}

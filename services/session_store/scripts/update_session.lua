@@ -6,7 +6,7 @@ if missing() then return {'MISSING'} end
 if redis.call('HGET', SESSION, 'last_write') == ARGV[3] then return snapshot() end
 local refused = fence(tonumber(ARGV[1]))
 if refused then return refused end
-if redis.call('HEXISTS', SESSION, 'ended') == 1 then return {'ENDED'} end
+if has_ended() then return {'ENDED'} end
 local version = redis.call('HGET', SESSION, 'version')
 if ARGV[2] ~= '' and ARGV[2] ~= version then return {'CONFLICT', version} end
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.errors import MeshError
-from session_store.paging import DEFAULT_SIZE, FIRST, MAX_SIZE, Place, page_size, place_of, token_of
+from session_store.paging import EVENTS, FIRST, SESSIONS, Place, page_size, place_of, token_of
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
@@ -28,6 +28,8 @@ def test_another_token_is_refused(token: str) -> None:
 
 
 def test_sizes_are_bounded() -> None:
-    assert [page_size(asked) for asked in (0, 1, 10**6)] == [DEFAULT_SIZE, 1, MAX_SIZE]
+    assert [page_size(asked) for asked in (0, 1, 10**6)] == [500, 1, 1000]
+    assert page_size(1000, SESSIONS) == 50
+    assert page_size(0, EVENTS) == EVENTS.default
     with pytest.raises(MeshError, match="page_size"):
         page_size(-1)

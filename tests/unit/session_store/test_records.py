@@ -20,7 +20,7 @@ from voicemesh.session.v1 import journal_event_pb2 as ev
 
 def test_keys_share_one_hash_tag() -> None:
     keys = session_keys("a")
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 6
     assert all(key.startswith("voicemesh:{a}:") for key in keys)
 
 
@@ -55,11 +55,12 @@ def test_a_record_is_the_same_bytes_whatever_its_name_and_etag() -> None:
 
 def test_a_session_without_an_owner_names_none() -> None:
     fields = [b"created", b"1000", b"updated", b"2000", b"version", b"4", b"epoch", b"2"]
-    session = session_of("s", (fields, [b"k", b"1"], 3, 9000))
+    fields += [b"expires", b"9000"]
+    session = session_of("s", (fields, [b"k", b"1"], 3))
     assert session.name == "sessions/s"
     assert (session.etag, session.last_sequence, session.expire_time.seconds) == ("4", 3, 9)
     assert not session.HasField("owner")
     fields += [b"address", b"h:1", b"owner_expiry", b"5000"]
-    owned = session_of("s", (fields, [], 3, 9000))
+    owned = session_of("s", (fields, [], 3))
     assert owned.owner == owner_of("s", b"h:1", 2, b"5000")
     assert owned.owner.name == "sessions/s/owner"

@@ -1,3 +1,4 @@
+from voicemesh.mesh.v1 import mesh_pb2 as _mesh_pb2
 from voicemesh.session.v1 import journal_event_pb2 as _journal_event_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -44,6 +45,22 @@ class ListEventsResponse(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[_journal_event_pb2.JournalEvent]
     next_page_token: str
     def __init__(self, events: _Optional[_Iterable[_Union[_journal_event_pb2.JournalEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WatchEventsRequest(_message.Message):
+    __slots__ = ("parent", "after_sequence")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    after_sequence: int
+    def __init__(self, parent: _Optional[str] = ..., after_sequence: _Optional[int] = ...) -> None: ...
+
+class WatchEventsResponse(_message.Message):
+    __slots__ = ("journal_event", "heartbeat")
+    JOURNAL_EVENT_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    journal_event: _journal_event_pb2.JournalEvent
+    heartbeat: _mesh_pb2.Heartbeat
+    def __init__(self, journal_event: _Optional[_Union[_journal_event_pb2.JournalEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[_mesh_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
 
 class ListMessagesRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token")

@@ -49,6 +49,11 @@ class JournalServiceStub:
                 request_serializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.WatchEvents = channel.unary_stream(
+                '/voicemesh.session.v1.JournalService/WatchEvents',
+                request_serializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.WatchEventsRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.WatchEventsResponse.FromString,
+                _registered_method=True)
         self.ListMessages = channel.unary_unary(
                 '/voicemesh.session.v1.JournalService/ListMessages',
                 request_serializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.ListMessagesRequest.SerializeToString,
@@ -89,6 +94,16 @@ class JournalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchEvents(self, request, context):
+        """WatchEvents sends the journal from a place on, then each event as it is written, until the
+        session ends. After a break: watch again from the last sequence received. Nothing is skipped.
+
+        By example: -> after_sequence: 41; <- event{42}, event{43}, heartbeat, heartbeat, event{44}.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMessages(self, request, context):
         """ListMessages reads the history: the journal, amended by what was heard, oldest first.
         """
@@ -108,6 +123,11 @@ def add_JournalServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.ListEventsRequest.FromString,
                     response_serializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'WatchEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEvents,
+                    request_deserializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.WatchEventsRequest.FromString,
+                    response_serializer=voicemesh_dot_session_dot_v1_dot_journal__pb2.WatchEventsResponse.SerializeToString,
             ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
@@ -174,6 +194,33 @@ class JournalService:
             '/voicemesh.session.v1.JournalService/ListEvents',
             voicemesh_dot_session_dot_v1_dot_journal__pb2.ListEventsRequest.SerializeToString,
             voicemesh_dot_session_dot_v1_dot_journal__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voicemesh.session.v1.JournalService/WatchEvents',
+            voicemesh_dot_session_dot_v1_dot_journal__pb2.WatchEventsRequest.SerializeToString,
+            voicemesh_dot_session_dot_v1_dot_journal__pb2.WatchEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,15 +26,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$voicemesh/session/v1/ownership.proto\x12\x14voicemesh.session.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\tCallOwner\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x01\n\x12\x41\x63quireCallRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x08takeover\x18\x05 \x01(\x0e\x32\x1e.voicemesh.session.v1.Takeover\"~\n\x13\x41\x63quireCallResponse\x12.\n\x05owner\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\x12\x37\n\x0eprevious_owner\x18\x02 \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\"`\n\x10RenewCallRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x02 \x01(\x03\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x11RenewCallResponse\x12.\n\x05owner\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\":\n\x12ReleaseCallRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x02 \x01(\x03\"\x15\n\x13ReleaseCallResponse*O\n\x08Takeover\x12\x18\n\x14TAKEOVER_UNSPECIFIED\x10\x00\x12\x14\n\x10TAKEOVER_IF_DEAD\x10\x01\x12\x13\n\x0fTAKEOVER_ALWAYS\x10\x02\x32\xbc\x02\n\x14\x43\x61llOwnershipService\x12\x62\n\x0b\x41\x63quireCall\x12(.voicemesh.session.v1.AcquireCallRequest\x1a).voicemesh.session.v1.AcquireCallResponse\x12\\\n\tRenewCall\x12&.voicemesh.session.v1.RenewCallRequest\x1a\'.voicemesh.session.v1.RenewCallResponse\x12\x62\n\x0bReleaseCall\x12(.voicemesh.session.v1.ReleaseCallRequest\x1a).voicemesh.session.v1.ReleaseCallResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$voicemesh/session/v1/ownership.proto\x12\x14voicemesh.session.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\tCallOwner\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x01\n\x12\x41\x63quireCallRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x08takeover\x18\x05 \x01(\x0e\x32\x1e.voicemesh.session.v1.Takeover\"~\n\x13\x41\x63quireCallResponse\x12.\n\x05owner\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\x12\x37\n\x0eprevious_owner\x18\x02 \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\"`\n\x10RenewCallRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x02 \x01(\x03\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x11RenewCallResponse\x12.\n\x05owner\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\":\n\x12ReleaseCallRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x02 \x01(\x03\"\x15\n\x13ReleaseCallResponse\"&\n\x13GetCallOwnerRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\"F\n\x14GetCallOwnerResponse\x12.\n\x05owner\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner*O\n\x08Takeover\x12\x18\n\x14TAKEOVER_UNSPECIFIED\x10\x00\x12\x14\n\x10TAKEOVER_IF_DEAD\x10\x01\x12\x13\n\x0fTAKEOVER_ALWAYS\x10\x02\x32\xa3\x03\n\x14\x43\x61llOwnershipService\x12\x62\n\x0b\x41\x63quireCall\x12(.voicemesh.session.v1.AcquireCallRequest\x1a).voicemesh.session.v1.AcquireCallResponse\x12\\\n\tRenewCall\x12&.voicemesh.session.v1.RenewCallRequest\x1a\'.voicemesh.session.v1.RenewCallResponse\x12\x62\n\x0bReleaseCall\x12(.voicemesh.session.v1.ReleaseCallRequest\x1a).voicemesh.session.v1.ReleaseCallResponse\x12\x65\n\x0cGetCallOwner\x12).voicemesh.session.v1.GetCallOwnerRequest\x1a*.voicemesh.session.v1.GetCallOwnerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voicemesh.session.v1.ownership_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TAKEOVER']._serialized_start=780
-  _globals['_TAKEOVER']._serialized_end=859
+  _globals['_TAKEOVER']._serialized_start=892
+  _globals['_TAKEOVER']._serialized_end=971
   _globals['_CALLOWNER']._serialized_start=127
   _globals['_CALLOWNER']._serialized_end=233
   _globals['_ACQUIRECALLREQUEST']._serialized_start=236
@@ -49,6 +49,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELEASECALLREQUEST']._serialized_end=755
   _globals['_RELEASECALLRESPONSE']._serialized_start=757
   _globals['_RELEASECALLRESPONSE']._serialized_end=778
-  _globals['_CALLOWNERSHIPSERVICE']._serialized_start=862
-  _globals['_CALLOWNERSHIPSERVICE']._serialized_end=1178
+  _globals['_GETCALLOWNERREQUEST']._serialized_start=780
+  _globals['_GETCALLOWNERREQUEST']._serialized_end=818
+  _globals['_GETCALLOWNERRESPONSE']._serialized_start=820
+  _globals['_GETCALLOWNERRESPONSE']._serialized_end=890
+  _globals['_CALLOWNERSHIPSERVICE']._serialized_start=974
+  _globals['_CALLOWNERSHIPSERVICE']._serialized_end=1393
 # @@protoc_insertion_point(module_scope)

@@ -80,3 +80,15 @@ class ReleaseCallRequest(_message.Message):
 class ReleaseCallResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class GetCallOwnerRequest(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    def __init__(self, session: _Optional[str] = ...) -> None: ...
+
+class GetCallOwnerResponse(_message.Message):
+    __slots__ = ("owner",)
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    owner: CallOwner
+    def __init__(self, owner: _Optional[_Union[CallOwner, _Mapping]] = ...) -> None: ...

@@ -34,8 +34,8 @@ class CallOwnershipServiceStub:
     2. A is paused; ACS redials, pod B has the socket: AcquireCall{takeover: ALWAYS} -> epoch 2
     3. A wakes and writes with epoch 1 -> ABORTED / CALL_OWNER_SUPERSEDED; A closes its socket (4409)
 
-    Errors, all RPCs: `NOT_FOUND` / `SESSION_NOT_FOUND`; `UNAVAILABLE` / `STORE_UNAVAILABLE` +
-    RetryInfo: epochs cannot be written; live calls go on, moves wait.
+    Errors, all RPCs: `NOT_FOUND` / `SESSION_NOT_FOUND`; `UNAVAILABLE` / `STORE_UNAVAILABLE`,
+    `STORE_NOT_DURABLE` + RetryInfo: epochs cannot be written; live calls go on, moves wait.
     """
 
     def __init__(self, channel):
@@ -59,6 +59,11 @@ class CallOwnershipServiceStub:
                 request_serializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.ReleaseCallRequest.SerializeToString,
                 response_deserializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.ReleaseCallResponse.FromString,
                 _registered_method=True)
+        self.GetCallOwner = channel.unary_unary(
+                '/voicemesh.session.v1.CallOwnershipService/GetCallOwner',
+                request_serializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.GetCallOwnerRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.GetCallOwnerResponse.FromString,
+                _registered_method=True)
 
 
 class CallOwnershipServiceServicer:
@@ -70,16 +75,19 @@ class CallOwnershipServiceServicer:
     2. A is paused; ACS redials, pod B has the socket: AcquireCall{takeover: ALWAYS} -> epoch 2
     3. A wakes and writes with epoch 1 -> ABORTED / CALL_OWNER_SUPERSEDED; A closes its socket (4409)
 
-    Errors, all RPCs: `NOT_FOUND` / `SESSION_NOT_FOUND`; `UNAVAILABLE` / `STORE_UNAVAILABLE` +
-    RetryInfo: epochs cannot be written; live calls go on, moves wait.
+    Errors, all RPCs: `NOT_FOUND` / `SESSION_NOT_FOUND`; `UNAVAILABLE` / `STORE_UNAVAILABLE`,
+    `STORE_NOT_DURABLE` + RetryInfo: epochs cannot be written; live calls go on, moves wait.
     """
 
     def AcquireCall(self, request, context):
-        """AcquireCall makes the caller the owner, with an epoch one higher than the last. Repeating a
-        request_id returns the same epoch.
+        """AcquireCall makes the caller the owner, with an epoch one higher than the last, on disk before it
+        answers. Repeating a request_id returns the same epoch. An owner that moves its conversation to
+        another orchestrator pod acquires again first, so that the pod it left can write no more.
 
         Errors: `FAILED_PRECONDITION` / `CALL_OWNED`, with `address` and `epoch` in its metadata:
-        another pod's ownership is alive. Forward to it.
+        another pod's ownership is alive. Forward to it. `ABORTED` / `CALL_OWNER_SUPERSEDED`: the
+        request_id is of an acquisition that another has followed. `FAILED_PRECONDITION` /
+        `SESSION_ENDED`: there is nothing more to own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +105,15 @@ class CallOwnershipServiceServicer:
     def ReleaseCall(self, request, context):
         """ReleaseCall gives the call up, for another pod to take. The epoch stays; the next is higher.
         Releasing what is not held succeeds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCallOwner(self, request, context):
+        """GetCallOwner says where to forward to.
+
+        Errors: `NOT_FOUND` / `CALL_NOT_OWNED`: nobody owns it; the caller may acquire it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +137,11 @@ def add_CallOwnershipServiceServicer_to_server(servicer, server):
                     request_deserializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.ReleaseCallRequest.FromString,
                     response_serializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.ReleaseCallResponse.SerializeToString,
             ),
+            'GetCallOwner': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCallOwner,
+                    request_deserializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.GetCallOwnerRequest.FromString,
+                    response_serializer=voicemesh_dot_session_dot_v1_dot_ownership__pb2.GetCallOwnerResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'voicemesh.session.v1.CallOwnershipService', rpc_method_handlers)
@@ -137,8 +159,8 @@ class CallOwnershipService:
     2. A is paused; ACS redials, pod B has the socket: AcquireCall{takeover: ALWAYS} -> epoch 2
     3. A wakes and writes with epoch 1 -> ABORTED / CALL_OWNER_SUPERSEDED; A closes its socket (4409)
 
-    Errors, all RPCs: `NOT_FOUND` / `SESSION_NOT_FOUND`; `UNAVAILABLE` / `STORE_UNAVAILABLE` +
-    RetryInfo: epochs cannot be written; live calls go on, moves wait.
+    Errors, all RPCs: `NOT_FOUND` / `SESSION_NOT_FOUND`; `UNAVAILABLE` / `STORE_UNAVAILABLE`,
+    `STORE_NOT_DURABLE` + RetryInfo: epochs cannot be written; live calls go on, moves wait.
     """
 
     @staticmethod
@@ -212,6 +234,33 @@ class CallOwnershipService:
             '/voicemesh.session.v1.CallOwnershipService/ReleaseCall',
             voicemesh_dot_session_dot_v1_dot_ownership__pb2.ReleaseCallRequest.SerializeToString,
             voicemesh_dot_session_dot_v1_dot_ownership__pb2.ReleaseCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCallOwner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.session.v1.CallOwnershipService/GetCallOwner',
+            voicemesh_dot_session_dot_v1_dot_ownership__pb2.GetCallOwnerRequest.SerializeToString,
+            voicemesh_dot_session_dot_v1_dot_ownership__pb2.GetCallOwnerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,10 +50,20 @@ class SessionStoreServiceStub:
                 request_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.GetSessionRequest.SerializeToString,
                 response_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.GetSessionResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/voicemesh.session.v1.SessionStoreService/ListSessions',
+                request_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
         self.UpdateSession = channel.unary_unary(
                 '/voicemesh.session.v1.SessionStoreService/UpdateSession',
                 request_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.UpdateSessionRequest.SerializeToString,
                 response_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.UpdateSessionResponse.FromString,
+                _registered_method=True)
+        self.DeleteSession = channel.unary_unary(
+                '/voicemesh.session.v1.SessionStoreService/DeleteSession',
+                request_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.DeleteSessionRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.DeleteSessionResponse.FromString,
                 _registered_method=True)
         self.GetVerified = channel.unary_unary(
                 '/voicemesh.session.v1.SessionStoreService/GetVerified',
@@ -92,11 +102,30 @@ class SessionStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """ListSessions lists live sessions, newest first. A session that just expired may leave a gap in a
+        page; only an empty next_page_token means the end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateSession(self, request, context):
         """UpdateSession writes the masked fields and no other, and touches the session.
 
         Errors: `ABORTED` / `SESSION_CONFLICT`: the etag is stale. Read, merge, write. `ABORTED` /
-        `CALL_OWNER_SUPERSEDED`: stop acting for this call.
+        `CALL_OWNER_SUPERSEDED`: stop acting for this call. `FAILED_PRECONDITION` / `SESSION_ENDED`: the
+        session is closed. `INVALID_ARGUMENT` / `DOCUMENT_TOO_LARGE`: over 256 KiB or 256 context keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSession(self, request, context):
+        """DeleteSession ends a session and has it archived. Nothing leaves Redis before the archive has
+        it. Repeating it succeeds, as does deleting what is not there.
+
+        Errors: `ABORTED` / `CALL_OWNER_SUPERSEDED`: stop acting for this call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,10 +162,20 @@ def add_SessionStoreServiceServicer_to_server(servicer, server):
                     request_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.GetSessionRequest.FromString,
                     response_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.GetSessionResponse.SerializeToString,
             ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.ListSessionsRequest.FromString,
+                    response_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.ListSessionsResponse.SerializeToString,
+            ),
             'UpdateSession': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateSession,
                     request_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.UpdateSessionRequest.FromString,
                     response_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.UpdateSessionResponse.SerializeToString,
+            ),
+            'DeleteSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSession,
+                    request_deserializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.DeleteSessionRequest.FromString,
+                    response_serializer=voicemesh_dot_session_dot_v1_dot_session__store__pb2.DeleteSessionResponse.SerializeToString,
             ),
             'GetVerified': grpc.unary_unary_rpc_method_handler(
                     servicer.GetVerified,
@@ -220,6 +259,33 @@ class SessionStoreService:
             _registered_method=True)
 
     @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.session.v1.SessionStoreService/ListSessions',
+            voicemesh_dot_session_dot_v1_dot_session__store__pb2.ListSessionsRequest.SerializeToString,
+            voicemesh_dot_session_dot_v1_dot_session__store__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UpdateSession(request,
             target,
             options=(),
@@ -236,6 +302,33 @@ class SessionStoreService:
             '/voicemesh.session.v1.SessionStoreService/UpdateSession',
             voicemesh_dot_session_dot_v1_dot_session__store__pb2.UpdateSessionRequest.SerializeToString,
             voicemesh_dot_session_dot_v1_dot_session__store__pb2.UpdateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.session.v1.SessionStoreService/DeleteSession',
+            voicemesh_dot_session_dot_v1_dot_session__store__pb2.DeleteSessionRequest.SerializeToString,
+            voicemesh_dot_session_dot_v1_dot_session__store__pb2.DeleteSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,66 @@
+"""Which sessions there are: an index by creation, for lists, and one by when to look at them again.
+
+The index has keys of its own, in another slot of a cluster than a session's, so it is written beside
+the session and not in the same step. An entry may therefore be of a session that has gone; whoever
+follows it finds that out.
+"""
+
+from __future__ import annotations
+
+from memory.hotstore import HotStore
+from memory.scripts import ScriptCall, load_script
+from session_store.paging import Place
+from session_store.runner import milliseconds
+
+LIFE_SECONDS = 30 * 86_400.0
+"""An index that nothing is added to for so long goes by itself."""
+
+_PREFIX = "voicemesh:{index}"
+
+
+class SessionIndex:
+    """The sessions by id, newest first, of all or of a tenant."""
+
+    def __init__(self, hot: HotStore) -> None:
+        self._hot = hot
+        self._listing = load_script("session_store.scripts", "index_session")
+
+    def listing(self, session_id: str, tenant: str, ttl: float) -> ScriptCall:
+        """The call that enters a session."""
+        keys = [due_key(), created_key("")]
+        if tenant:
+            keys.append(created_key(tenant))
+        args = (session_id, milliseconds(ttl), milliseconds(LIFE_SECONDS))
+        return ScriptCall(self._listing, keys, args)
+
+    async def page(
+        self, tenant: str, place: Place, size: int, timeout: float
+    ) -> tuple[list[str], Place | None]:
+        """At most `size` ids, newest first, and where the next page begins if there is one.
+
+        A place is a creation time (0: now) and how many of that very time came before.
+        """
+        newest = place.offset or "+inf"
+        limit = ("LIMIT", place.upto, size + 1)
+        found = await self._hot.command(
+            *("ZREVRANGEBYSCORE", created_key(tenant), newest, "-inf", "WITHSCORES", *limit),
+            timeout=timeout,
+        )
+        ids = [member.decode() for member in found[0 : 2 * size : 2]]
+        times = [int(score) for score in found[1::2]]
+        if len(times) <= size:
+            return ids, None
+        following = times[size]
+        skipped = times[:size].count(following)
+        before = place.upto if following == place.offset else 0
+        return ids, Place(following, skipped + before)
+
+
+def due_key() -> str:
+    """Sessions by the time at which they may be over."""
+    return f"{_PREFIX}:due"
+
+
+def created_key(tenant: str) -> str:
+    """Sessions by creation: all, or a tenant's."""
+    return f"{_PREFIX}:created:{tenant}" if tenant else f"{_PREFIX}:created"
