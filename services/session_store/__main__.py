@@ -10,16 +10,21 @@ from meshkit.startup import StartupError
 from meshkit.tasks import task_group
 from session_store.claims import ToolClaims
 from session_store.index import SessionIndex
+from session_store.quotas import Quotas
 from session_store.readiness import until_answering, warn_of_losses
 from session_store.runner import ScriptRunner
 from session_store.servicer_claims import ClaimServicer
 from session_store.servicer_journal import JournalServicer
 from session_store.servicer_ownership import OwnershipServicer
+from session_store.servicer_quotas import QuotaServicer
 from session_store.servicer_sessions import SessionServicer
 from session_store.settings import SessionStoreSettings
 from session_store.store import SessionStore
 from session_store.watches import SessionWatches
-from voicemesh.session.v1.claim_pb2_grpc import add_ToolClaimServiceServicer_to_server
+from voicemesh.session.v1.claim_pb2_grpc import (
+    add_QuotaServiceServicer_to_server,
+    add_ToolClaimServiceServicer_to_server,
+)
 from voicemesh.session.v1.journal_pb2_grpc import add_JournalServiceServicer_to_server
 from voicemesh.session.v1.ownership_pb2_grpc import add_CallOwnershipServiceServicer_to_server
 from voicemesh.session.v1.session_store_pb2_grpc import add_SessionStoreServiceServicer_to_server
@@ -29,6 +34,7 @@ SERVICES = (
     "voicemesh.session.v1.JournalService",
     "voicemesh.session.v1.CallOwnershipService",
     "voicemesh.session.v1.ToolClaimService",
+    "voicemesh.session.v1.QuotaService",
 )
 
 
@@ -81,6 +87,8 @@ def make_server(
     add_JournalServiceServicer_to_server(JournalServicer(store, watches, settings), server.grpc)
     add_CallOwnershipServiceServicer_to_server(OwnershipServicer(store, settings), server.grpc)
     add_ToolClaimServiceServicer_to_server(ClaimServicer(claims, settings), server.grpc)
+    quotas = Quotas(hot, settings.quotas)
+    add_QuotaServiceServicer_to_server(QuotaServicer(quotas, settings), server.grpc)
     server.serves(*SERVICES)
     server.on_drain(watches.drain)
     return server

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from meshkit.settings import MeshSettings, Port
+
+
+class QuotaLimit(BaseModel, frozen=True, extra="forbid"):
+    """How much of a quota there is: so many held at once, or so many taken in a window."""
+
+    limit: int = Field(ge=0)
+    window_seconds: float | None = Field(None, ge=0.001, le=86_400)
 
 
 class SessionStoreSettings(MeshSettings):
@@ -38,4 +45,11 @@ class SessionStoreSettings(MeshSettings):
     )
     claim_seconds: float = Field(
         5.0, ge=1, le=600, description="Seconds that a tool claim lasts without renewal."
+    )
+    quota_seconds: float = Field(
+        60.0, ge=1, le=600, description="Seconds that a holder of quotas has to renew them."
+    )
+    quotas: dict[str, QuotaLimit] = Field(
+        default_factory=dict,
+        description="What the fleet shares: quota to limit and, for a rate, window_seconds.",
     )

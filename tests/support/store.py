@@ -16,7 +16,7 @@ from memory.hotstore import HotStore
 from memory.subscriptions import Subscriptions
 from session_store.__main__ import make_server
 from session_store.settings import SessionStoreSettings
-from voicemesh.session.v1.claim_pb2_grpc import ToolClaimServiceStub
+from voicemesh.session.v1.claim_pb2_grpc import QuotaServiceStub, ToolClaimServiceStub
 from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
 from voicemesh.session.v1.ownership_pb2_grpc import CallOwnershipServiceStub
 from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
@@ -30,6 +30,7 @@ class RunningStore:
     journal: Any
     ownership: Any
     claims: Any
+    quotas: Any
     hot: HotStore
     channel: grpc.aio.Channel
     address: str
@@ -60,6 +61,7 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
                 journal=JournalServiceStub(channel),
                 ownership=CallOwnershipServiceStub(channel),
                 claims=ToolClaimServiceStub(channel),
+                quotas=QuotaServiceStub(channel),
                 hot=hot,
                 channel=channel,
                 address=server.address,

@@ -3,10 +3,11 @@ import datetime
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from voicemesh.tools.v1 import outcome_pb2 as _outcome_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -100,3 +101,49 @@ class GetToolClaimResponse(_message.Message):
     CLAIM_FIELD_NUMBER: _ClassVar[int]
     claim: ToolClaim
     def __init__(self, claim: _Optional[_Union[ToolClaim, _Mapping]] = ...) -> None: ...
+
+class QuotaDemand(_message.Message):
+    __slots__ = ("quota", "amount")
+    QUOTA_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    quota: str
+    amount: int
+    def __init__(self, quota: _Optional[str] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class TakeQuotasRequest(_message.Message):
+    __slots__ = ("request_id", "holder", "demands", "ttl")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    DEMANDS_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    holder: str
+    demands: _containers.RepeatedCompositeFieldContainer[QuotaDemand]
+    ttl: _duration_pb2.Duration
+    def __init__(self, request_id: _Optional[str] = ..., holder: _Optional[str] = ..., demands: _Optional[_Iterable[_Union[QuotaDemand, _Mapping]]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class TakeQuotasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GiveBackQuotasRequest(_message.Message):
+    __slots__ = ("request_ids",)
+    REQUEST_IDS_FIELD_NUMBER: _ClassVar[int]
+    request_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GiveBackQuotasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RenewQuotasRequest(_message.Message):
+    __slots__ = ("holder", "ttl")
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    holder: str
+    ttl: _duration_pb2.Duration
+    def __init__(self, holder: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RenewQuotasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

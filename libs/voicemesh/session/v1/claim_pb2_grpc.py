@@ -256,3 +256,183 @@ class ToolClaimService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class QuotaServiceStub:
+    """QuotaService counts what the whole fleet shares: the provider's limits, calls per number. The limits
+    are the session-store's settings. Counters may be lost with Redis; pools stay the truth.
+
+    Errors, all RPCs: `INVALID_ARGUMENT` / `ARGUMENT_INVALID`, `NAME_MALFORMED`; `UNAVAILABLE` /
+    `STORE_UNAVAILABLE` + RetryInfo: as the deployment's setting says, go on without or refuse.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.TakeQuotas = channel.unary_unary(
+                '/voicemesh.session.v1.QuotaService/TakeQuotas',
+                request_serializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.TakeQuotasRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.TakeQuotasResponse.FromString,
+                _registered_method=True)
+        self.GiveBackQuotas = channel.unary_unary(
+                '/voicemesh.session.v1.QuotaService/GiveBackQuotas',
+                request_serializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.GiveBackQuotasRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.GiveBackQuotasResponse.FromString,
+                _registered_method=True)
+        self.RenewQuotas = channel.unary_unary(
+                '/voicemesh.session.v1.QuotaService/RenewQuotas',
+                request_serializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.RenewQuotasRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.RenewQuotasResponse.FromString,
+                _registered_method=True)
+
+
+class QuotaServiceServicer:
+    """QuotaService counts what the whole fleet shares: the provider's limits, calls per number. The limits
+    are the session-store's settings. Counters may be lost with Redis; pools stay the truth.
+
+    Errors, all RPCs: `INVALID_ARGUMENT` / `ARGUMENT_INVALID`, `NAME_MALFORMED`; `UNAVAILABLE` /
+    `STORE_UNAVAILABLE` + RetryInfo: as the deployment's setting says, go on without or refuse.
+    """
+
+    def TakeQuotas(self, request, context):
+        """TakeQuotas takes all of the demands or none, in one step. Repeating a request_id takes nothing
+        more.
+
+        Errors: `RESOURCE_EXHAUSTED` / `QUOTA_EXHAUSTED` + RetryInfo, with `quota` in its metadata: one
+        demand would pass its limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GiveBackQuotas(self, request, context):
+        """GiveBackQuotas returns what requests took; rates are not returned. Repeating it succeeds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewQuotas(self, request, context):
+        """RenewQuotas keeps all that a holder took. What a holder that died took comes back by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_QuotaServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'TakeQuotas': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeQuotas,
+                    request_deserializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.TakeQuotasRequest.FromString,
+                    response_serializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.TakeQuotasResponse.SerializeToString,
+            ),
+            'GiveBackQuotas': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveBackQuotas,
+                    request_deserializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.GiveBackQuotasRequest.FromString,
+                    response_serializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.GiveBackQuotasResponse.SerializeToString,
+            ),
+            'RenewQuotas': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewQuotas,
+                    request_deserializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.RenewQuotasRequest.FromString,
+                    response_serializer=voicemesh_dot_session_dot_v1_dot_claim__pb2.RenewQuotasResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'voicemesh.session.v1.QuotaService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('voicemesh.session.v1.QuotaService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class QuotaService:
+    """QuotaService counts what the whole fleet shares: the provider's limits, calls per number. The limits
+    are the session-store's settings. Counters may be lost with Redis; pools stay the truth.
+
+    Errors, all RPCs: `INVALID_ARGUMENT` / `ARGUMENT_INVALID`, `NAME_MALFORMED`; `UNAVAILABLE` /
+    `STORE_UNAVAILABLE` + RetryInfo: as the deployment's setting says, go on without or refuse.
+    """
+
+    @staticmethod
+    def TakeQuotas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.session.v1.QuotaService/TakeQuotas',
+            voicemesh_dot_session_dot_v1_dot_claim__pb2.TakeQuotasRequest.SerializeToString,
+            voicemesh_dot_session_dot_v1_dot_claim__pb2.TakeQuotasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveBackQuotas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.session.v1.QuotaService/GiveBackQuotas',
+            voicemesh_dot_session_dot_v1_dot_claim__pb2.GiveBackQuotasRequest.SerializeToString,
+            voicemesh_dot_session_dot_v1_dot_claim__pb2.GiveBackQuotasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewQuotas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.session.v1.QuotaService/RenewQuotas',
+            voicemesh_dot_session_dot_v1_dot_claim__pb2.RenewQuotasRequest.SerializeToString,
+            voicemesh_dot_session_dot_v1_dot_claim__pb2.RenewQuotasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
