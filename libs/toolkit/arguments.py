@@ -45,15 +45,26 @@ def parse_arguments(text: str) -> dict[str, Any]:
 def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> Any:
     """What the body is given: the tool's model, or the same arguments as a dict.
 
-    Raises ArgumentsInvalid.
+    A null for a field that need not be there counts as its absence. Raises ArgumentsInvalid.
     """
-    errors = _validator(tool).iter_errors(dict(arguments))
+    arguments = _without_nulls(tool, arguments)
+    errors = _validator(tool).iter_errors(arguments)
     problems = list(dict.fromkeys(_said(tool, error) for error in _first(errors)))
     if problems:
         _refuse(f"The arguments of {tool.name} are not right: {'; '.join(problems)}. {_MEND}")
     if tool.arguments is None:
-        return dict(arguments)
+        return arguments
     return _modelled(tool, tool.arguments, arguments)
+
+
+def _without_nulls(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    kept = tool.parameters.get("required", ())
+    known = tool.parameters.get("properties", {})
+    return {
+        name: value
+        for name, value in arguments.items()
+        if value is not None or name in kept or name not in known
+    }
 
 
 _MEND = "Mend them, or ask the caller for what is missing, and call it again."
@@ -61,7 +72,7 @@ _MEND = "Mend them, or ask the caller for what is missing, and call it again."
 
 def _modelled(tool: Tool, model: type[BaseModel], arguments: Mapping[str, Any]) -> BaseModel:
     try:
-        return model.model_validate(dict(arguments))
+        return model.model_validate(arguments)
     except ModelError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         problems = [f"`{'.'.join(map(str, e['loc']))}`: {e['msg']}" for e in found[:MAX_PROBLEMS]]

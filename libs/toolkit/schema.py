@@ -25,7 +25,8 @@ def check_name(name: str) -> str:
 def schema_of_model(name: str, description: str, model: type[BaseModel] | None) -> dict[str, Any]:
     """The function schema of a tool whose arguments are `model`; None: it takes none.
 
-    References are written out and generated titles left out, because models read what is there.
+    References are written out; generated titles, and null as the way to leave a field out, are left
+    out, because models read what is there.
     """
     parameters = _of_model(model) if model else {**_NO_PARAMETERS, "additionalProperties": False}
     return {"name": check_name(name), "description": description, "parameters": parameters}
@@ -67,7 +68,20 @@ def _inlined(node: Any, definitions: Mapping[str, Any], within: tuple[str, ...])
     if "$ref" in node:
         return _resolved(node, definitions, within)
     kept = {key: value for key, value in node.items() if not _is_generated_title(key, value)}
-    return {key: _inlined(value, definitions, within) for key, value in kept.items()}
+    plain = _without_null(kept)
+    return {key: _inlined(value, definitions, within) for key, value in plain.items()}
+
+
+def _without_null(node: dict[str, Any]) -> dict[str, Any]:
+    """`X | None = None` as an optional X: whoever leaves it out need not say null."""
+    forms = node.get("anyOf")
+    if not isinstance(forms, list) or {"type": "null"} not in forms or len(forms) != 2:
+        return node
+    form = next(form for form in forms if form != {"type": "null"})
+    beside = {key: value for key, value in node.items() if key != "anyOf"}
+    if beside.get("default", ...) is None:
+        del beside["default"]
+    return {**form, **beside}
 
 
 def _resolved(node: dict[str, Any], definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:

@@ -66,7 +66,7 @@ class AccountTools:
     @tool(
         "List the caller's most recent transactions: payments, deposits and fees. For example: what"
         " were my last transactions; show me my recent payments; what did I spend lately; what was"
-        " I charged in Paris; read me the latest activity on my account",
+        " my last purchase; read me the latest activity on my account",
         effect=Effect.READ_ONLY,
         timeout_seconds=5.0,
         tags={"banking"},

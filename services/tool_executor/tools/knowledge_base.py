@@ -44,9 +44,9 @@ class KnowledgeTools:
         self._knowledge = knowledge
 
     @tool(
-        "Answer a question about the bank's rules, fees, cards and services from its documents,"
-        " not about the caller's own money. For example: why was I charged a foreign transaction"
-        " fee; what is the fee refund policy; what happens if I lose my card; how do I dispute a"
+        "Answer a question about the bank's rules, fees, cards and services from its documents."
+        " For example: why was I charged a foreign transaction fee; why did a purchase abroad cost"
+        " a fee; what is the fee refund policy; what happens if I lose my card; how do I dispute a"
         " charge; what are your opening hours; which card is best for travel",
         effect=Effect.READ_ONLY,
         timeout_seconds=8.0,
