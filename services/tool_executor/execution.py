@@ -79,6 +79,11 @@ class Execution:
         content = (request.tool, request.session, request.arguments_json)
         return await self._runs.once(request.request_id, *content, start=lambda: self._run(request))
 
+    @property
+    def running(self) -> int:
+        """How many bodies run now, those that nobody waits for any more included."""
+        return self._slots.taken
+
     async def refuse_new(self) -> None:
         """Begin to drain: what runs goes on, nothing new begins."""
         self._draining = True

@@ -14,6 +14,8 @@ import jellyfish
 
 CLOSE_SPELLING = 0.92
 """Jaro-Winkler similarity from which two spellings count as one name."""
+SAME_SOUND_SPELLING = 0.74
+"""And from which they do if their consonants sound alike too: Jon is John, Jane is not."""
 
 _TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof", "sir", "madam"})
 _LEAD_IN = re.compile(
@@ -39,9 +41,8 @@ def _parts(name: str) -> list[str]:
 def _alike(heard: str, on_record: str) -> bool:
     if heard == on_record:
         return True
-    if min(len(heard), len(on_record)) < 3:
+    likeness = jellyfish.jaro_winkler_similarity(heard, on_record)
+    if min(len(heard), len(on_record)) < 2 or likeness < SAME_SOUND_SPELLING:
         return False
-    if jellyfish.jaro_winkler_similarity(heard, on_record) >= CLOSE_SPELLING:
-        return True
     sound = jellyfish.metaphone(heard)
-    return len(sound) > 1 and sound == jellyfish.metaphone(on_record)
+    return likeness >= CLOSE_SPELLING or sound == jellyfish.metaphone(on_record)

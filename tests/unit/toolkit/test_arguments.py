@@ -87,7 +87,7 @@ def test_several_problems_at_once_and_no_more_than_five() -> None:
         "many", {"parameters": {"type": "object", "properties": properties}}, lambda args: args
     )
     with pytest.raises(ArgumentsInvalid) as caught:
-        check_arguments(registered, {name: "secret" for name in properties})
+        check_arguments(registered, dict.fromkeys(properties, "secret"))
     assert str(caught.value).count("must be of type integer") == 5
     assert "secret" not in str(caught.value)
 

@@ -86,4 +86,4 @@ def test_a_method_without_its_instance() -> None:
         def do(self) -> None: ...
 
     with pytest.raises(ToolkitError, match=r"tools_of\(instance\)"):
-        Registry().add(Group.do)  # type: ignore[arg-type]
+        Registry().add(Group.do)

@@ -1,0 +1,108 @@
+"""Starting: which tools are served, what is refused with one sentence, and the index beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from meshkit.settings import SettingsError, load_settings
+from meshkit.startup import StartupError
+from tool_executor.__main__ import make_registry, preparing
+from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable, Passage
+from tool_executor.settings import ToolExecutorSettings
+from tool_executor.wiring import make_embedder, make_knowledge_base
+
+TOOL = """
+from toolkit import tool
+
+@tool("Say hello.", name={name!r})
+async def hello() -> dict:
+    return {{"message": "hello"}}
+"""
+
+
+def knowledge(settings: ToolExecutorSettings) -> KnowledgeBase:
+    return make_knowledge_base(settings, make_embedder(settings))
+
+
+def test_shipped_tools_and_those_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TOOL.format(name="hello"))
+    settings = ToolExecutorSettings(tools_folder=str(tmp_path))
+    registry = make_registry(settings, knowledge(settings))
+    assert len(registry) == 5
+    assert "hello" in registry
+
+
+def test_a_tool_that_takes_a_shipped_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TOOL.format(name="get_account_summary"))
+    settings = ToolExecutorSettings(tools_folder=str(tmp_path))
+    with pytest.raises(StartupError, match=r"mine\.py: .*'get_account_summary' is there already"):
+        make_registry(settings, knowledge(settings))
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    settings = ToolExecutorSettings(tools_folder=str(tmp_path / "none"))
+    with pytest.raises(StartupError, match="is not a folder; make it, or unset the setting"):
+        make_registry(settings, knowledge(settings))
+
+
+def test_settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEMESH_EMBEDDINGS_API_KEY", "secret-key")
+    monkeypatch.setenv("VOICEMESH_SESSION_STORE_TARGET", "dns:store:50054")
+    settings = load_settings(ToolExecutorSettings)
+    assert settings.session_store_target == "dns:store:50054"
+    assert "secret-key" not in repr(settings)
+    monkeypatch.setenv("VOICEMESH_SESSION_STORE_TARGET", "store")
+    with pytest.raises(SettingsError, match="VOICEMESH_SESSION_STORE_TARGET"):
+        load_settings(ToolExecutorSettings)
+
+
+class Waking:
+    """An endpoint that is up from the moment it is told."""
+
+    model = "bag"
+
+    def __init__(self) -> None:
+        self.up, self.asked = False, asyncio.Event()
+
+    async def embed(self, texts: Sequence[str], seconds: float) -> list[list[float]]:
+        self.asked.set()
+        if not self.up:
+            raise KnowledgeUnavailable("not yet")
+        return [[1.0, 0.0] for _ in texts]
+
+
+CORPUS = [Passage("faq", "f.md", "A", "Text.")]
+
+
+async def test_the_index_is_made_beforehand() -> None:
+    waking = Waking()
+    waking.up = True
+    base = KnowledgeBase(lambda: CORPUS, waking, None)
+    async with preparing(base):
+        await waking.asked.wait()
+        assert len(await base.prepare()) == 1
+
+
+async def test_an_endpoint_that_is_not_up_yet_stops_nothing() -> None:
+    waking = Waking()
+    async with preparing(KnowledgeBase(lambda: CORPUS, waking, None)):
+        await waking.asked.wait()
+
+
+async def test_a_corpus_that_cannot_be_read_is_not_tried_for_ever() -> None:
+    reads = 0
+
+    def read() -> list[Passage]:
+        nonlocal reads
+        reads += 1
+        raise CorpusInvalid("no folder")
+
+    base = KnowledgeBase(read, Waking(), None)
+    async with preparing(base):
+        with pytest.raises(CorpusInvalid):
+            await base.prepare()
+    assert reads <= 2
