@@ -11,7 +11,6 @@ from tool_executor import runs as runs_module
 from tool_executor.outcomes import Outcome
 from tool_executor.runs import Runs
 
-
 DONE = Outcome("{}")
 
 
