@@ -19,6 +19,7 @@ import redis.asyncio as redis
 from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 
 from memory.scripts import Script, ScriptCall, Value
 from meshkit.errors import MeshError, Reason
@@ -49,7 +50,8 @@ class HotStore:
     """Runs scripts and commands on Redis. Raises MeshError and nothing of redis.
 
     `timeout` is the budget in seconds of one operation with its retries, unless the operation names
-    a smaller one. Raises ValueError for a URL that is none.
+    a smaller one. `credentials` tells who we are at each new connection, and again while connections
+    live; without it the URL does. Raises ValueError for a URL that is none.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class HotStore:
         attempts: int = 3,
         max_connections: int = 64,
         durability: Durability = "disk",
+        credentials: CredentialProvider | None = None,
     ) -> None:
         self._timeout, self._attempts = timeout, attempts
         self._durability = durability
@@ -73,8 +76,11 @@ class HotStore:
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),  # ours counts against the caller's budget
             protocol=2,
+            credential_provider=credentials,
         )
-        self._client = redis.Redis.from_pool(pool)
+        # Not `from_pool`, which would not have live connections told of new credentials.
+        self._client = redis.Redis(connection_pool=pool, credential_provider=credentials)
+        self._client.auto_close_connection_pool = True
         self._client.response_callbacks.clear()  # replies as the server gives them
         self._execute: Callable[..., Awaitable[Any]] = self._client.execute_command
 
@@ -123,9 +129,17 @@ class HotStore:
                 raise reply
         return list(replies)
 
-    async def command(self, *parts: Value, timeout: float | None = None) -> Any:
-        """Run one command that is safe to repeat; its reply. Raises as `run` does."""
-        return await self._retrying(lambda _: self._execute(*parts), timeout)
+    async def command(
+        self, *parts: Value, timeout: float | None = None, repeatable: bool = True
+    ) -> Any:
+        """Run one command; its reply. Raises as `run` does.
+
+        Give `repeatable` False if the command must not run twice; then an error leaves open whether
+        it ran.
+        """
+        return await self._retrying(
+            lambda _: self._execute(*parts), timeout, self._attempts if repeatable else 1
+        )
 
     def subscriber(self) -> redis.client.PubSub:
         """A connection of its own for messages of other processes; for `Subscriptions`."""
@@ -167,11 +181,15 @@ class HotStore:
         return reply, kept
 
     async def _retrying(
-        self, operation: Callable[[float], Awaitable[T]], timeout: float | None
+        self,
+        operation: Callable[[float], Awaitable[T]],
+        timeout: float | None,
+        attempts: int | None = None,
     ) -> T:
+        attempts = attempts or self._attempts
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(self._timeout, timeout or self._timeout)
-        for attempt in range(self._attempts):
+        for attempt in range(attempts):
             try:
                 async with asyncio.timeout_at(deadline):
                     return await operation(deadline - loop.time())
@@ -179,7 +197,7 @@ class HotStore:
                 raise self._unavailable("refused our credentials", error) from None
             except _UNREACHABLE as error:
                 pause = 0.05 * 2.0**attempt * (0.5 + random.random() / 2)  # noqa: S311 (jitter)
-                if attempt + 1 == self._attempts or loop.time() + pause >= deadline:
+                if attempt + 1 == attempts or loop.time() + pause >= deadline:
                     raise self._unavailable("cannot be reached", error) from None
                 await asyncio.sleep(pause)
             except exceptions.ResponseError as error:

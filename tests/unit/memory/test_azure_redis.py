@@ -1,0 +1,125 @@
+"""AzureRedisManager on a real server: values, hashes, lists, and who it says it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from memory.azure_redis import AzureRedisManager
+from memory.embedded import EmbeddedValkey
+from memory.hotstore import HotStore
+from meshkit.errors import MeshError
+from tests.support.entra import AsyncTokenCredential
+
+
+@pytest.fixture
+async def valkey(tmp_path: Path) -> AsyncIterator[EmbeddedValkey]:
+    async with EmbeddedValkey(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def manager(valkey: EmbeddedValkey) -> AsyncIterator[AzureRedisManager]:
+    async with AzureRedisManager(host="127.0.0.1", port=valkey.port, ssl=False) as opened:
+        yield opened
+
+
+async def test_values_come_back_as_text(manager: AzureRedisManager) -> None:
+    assert await manager.ping_async()
+    for value, text in [("é", "é"), (b"b", "b"), (7, "7"), (0.1, "0.1"), ({"a": 1}, '{"a": 1}')]:
+        await manager.set_value_async("k", value)
+        assert await manager.get_value_async("k") == text
+    assert await manager.get_value_async("none") is None
+
+
+async def test_a_value_expires_only_if_told_to(manager: AzureRedisManager) -> None:
+    await manager.set_value_async("k", "v")
+    assert await manager._hot.command("PTTL", "k") == -1
+    assert await manager.expire_async("k", 0.5)
+    assert 0 < await manager._hot.command("PTTL", "k") <= 500
+    assert not await manager.expire_async("none", 1)
+    assert await manager.delete_value_async("k", "none") == 1
+
+
+async def test_hash_fields_do_not_undo_each_other(manager: AzureRedisManager) -> None:
+    await manager.store_session_data_async("h", {"a": 1, "b": True})
+    await manager.update_session_field_async("h", "c", ["x"])
+    assert await manager.get_session_data_async("h") == {"a": "1", "b": "true", "c": '["x"]'}
+    assert manager.get_session_data("h") == await manager.get_session_data_async("h")
+    assert await manager.delete_session_field_async("h", "a", "z") == 1
+
+
+async def test_lists_keep_their_order(manager: AzureRedisManager) -> None:
+    assert await manager.push_async("l", "a", "b", "c") == 3
+    assert await manager.list_async("l", -2) == ["b", "c"]
+    assert await manager.publish_channel_async("nobody", "hi") == 0
+
+
+async def test_a_key_is_used_where_there_is_no_credential(
+    valkey: EmbeddedValkey, manager: AzureRedisManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await manager._hot.command("CONFIG", "SET", "requirepass", "p@ss/word")
+    monkeypatch.setenv("REDIS_HOST", "127.0.0.1")
+    monkeypatch.setenv("REDIS_PORT", str(valkey.port))
+    monkeypatch.setenv("REDIS_ACCESS_KEY", "p@ss/word")
+    async with AzureRedisManager(ssl=False) as keyed:
+        assert await keyed.ping_async()
+        assert keyed.get_session_data("none") == {}
+    async with AzureRedisManager(access_key="wrong", ssl=False) as wrong:
+        with pytest.raises(MeshError, match="refused our credentials"):
+            await wrong.ping_async()
+
+
+def test_a_host_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REDIS_HOST", raising=False)
+    with pytest.raises(ValueError, match="REDIS_HOST"):
+        AzureRedisManager()
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("n.region.redis.azure.net", 10000), ("n.redis.cache.windows.net", 6380)]
+)
+def test_the_port_is_the_kinds(host: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REDIS_PORT", raising=False)
+    assert AzureRedisManager(host=host)._url == f"rediss://{host}:{port}/0"
+
+
+async def test_nobody_there_is_a_reason_blocking_or_not(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as gone:
+        port = gone.port
+    async with AzureRedisManager(host="127.0.0.1", port=port, ssl=False) as manager:
+        with pytest.raises(MeshError) as refused:
+            await manager.get_value_async("k")
+        with pytest.raises(MeshError) as refused_too:
+            manager.load_memo("s")
+    assert refused.value.reason == refused_too.value.reason == "STORE_UNAVAILABLE"
+
+
+async def test_a_new_token_reaches_live_connections_and_none_is_dropped(
+    valkey: EmbeddedValkey, manager: AzureRedisManager
+) -> None:
+    await manager._hot.command("ACL", "SETUSER", "oid-1", "on", "nopass", "~*", "&*", "+@all")
+    credential = AsyncTokenCredential("oid-1")
+    async with AzureRedisManager(
+        host="127.0.0.1", port=valkey.port, ssl=False, credential=credential
+    ) as keyless:
+        assert await keyless._hot.command("ACL", "WHOAMI") == b"oid-1"
+        before = await keyless._hot.command("CLIENT", "ID")
+        commands = await _auth_calls(keyless._hot)
+        credentials = keyless._credentials
+        assert credentials is not None
+        token = await credentials._fetch()
+        for listener in credentials._listeners:
+            await listener(token)
+        assert await _auth_calls(keyless._hot) == commands + 1
+        assert await keyless._hot.command("CLIENT", "ID") == before
+        await asyncio.gather(*(keyless.ping_async() for _ in range(20)))
+
+
+async def _auth_calls(hot: HotStore) -> int:
+    stats = (await hot.command("INFO", "commandstats")).decode()
+    line = next(line for line in stats.splitlines() if line.startswith("cmdstat_auth:"))
+    return int(line.partition("calls=")[2].partition(",")[0])
