@@ -36,7 +36,7 @@ def answer(
     known: Mapping[str, Any],
 ) -> Decision | None:
     """The decision, if the words answer the question; None if they are about something else."""
-    talk = by_rule(text)
+    talk = by_rule(text) or _clear_talk(toolbox, text)
     if talk in _PASSING:
         said = heard_last(before) if talk is SmallTalk.REPEAT else replies.WAITING
         return Decision(said, pending=pending, why=f"talk:{talk.value}")
@@ -52,6 +52,11 @@ def answer(
     return _confirmed(toolbox, tool, pending, text, known)
 
 
+def _clear_talk(toolbox: Toolbox, text: str) -> SmallTalk | None:
+    best = toolbox.rank(text)[0]
+    return best.label if isinstance(best.label, SmallTalk) and best.score >= SURE else None
+
+
 def _given(
     toolbox: Toolbox, tool: Tool, pending: Pending, text: str, known: Mapping[str, Any]
 ) -> Decision | None:
@@ -61,7 +66,8 @@ def _given(
     wanted = {name: found[name] for name in pending.missing if name in found}
     if wanted and not (_only_words(slots, wanted) and _another_request(toolbox, tool, text)):
         merged = {**found, **pending.arguments, **wanted}
-        return toolbox.toward(tool, merged, goal=pending.goal)
+        heard = digits_heard(text)
+        return toolbox.toward(tool, merged, goal=pending.goal, heard_digits=heard)
     if _LEAVE.search(text) or by_rule(text) is SmallTalk.NO:
         return Decision(replies.LEFT, why=f"left:{tool.name}")
     if _another_request(toolbox, tool, text):

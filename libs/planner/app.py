@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -18,12 +19,14 @@ from planner import completion, wire
 from planner.completion import Completion
 from planner.conversation import Decision
 from planner.dialogue import decide
+from planner.fields import BadRequest, read_json
 from planner.inference import Busy, Inference
 from planner.minilm import Array
 
 log = logging.getLogger("planner")
 
 MAX_BODY_BYTES = 1_000_000
+BODY_SECONDS = 10.0
 RETRY_AFTER_MS = 200
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -61,10 +64,11 @@ class PlannerApp:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
-        asked = wire.read_chat(wire.read_json(await request.read()))
+        asked = wire.read_chat(read_json(await _body(request)))
         with self._inference.admitted():
+            embedder = self._inference.embedder()
             decision = await self._inference.run(
-                lambda: decide(asked.messages, asked.tools, self._inference.embed, asked.choice)
+                partial(decide, asked.messages, asked.tools, embedder, asked.choice)
             )
         took = (time.perf_counter() - began) * 1000
         log.info("chat of %d messages: %s, %.0f ms", len(asked.messages), decision.why, took)
@@ -74,7 +78,7 @@ class PlannerApp:
         return web.json_response(answer.whole())
 
     async def _embeddings(self, request: web.Request) -> web.Response:
-        asked = wire.read_embeddings(wire.read_json(await request.read()))
+        asked = wire.read_embeddings(read_json(await _body(request)))
         vectors: list[Array] = []
         tokens = 0
         with self._inference.admitted():
@@ -88,6 +92,15 @@ class PlannerApp:
 
     def _embed(self, text: str) -> tuple[Array, int]:
         return self._inference.model.encode(text), self._inference.model.count_tokens(text)
+
+
+async def _body(request: web.Request) -> bytes:
+    """The whole body. Raises BadRequest if it does not come."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise BadRequest(f"the body did not arrive within {BODY_SECONDS:g} s") from None
 
 
 def _completion(asked: wire.ChatRequest, decision: Decision) -> Completion:
@@ -112,7 +125,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every failure in the shape that OpenAI clients understand."""
     try:
         return await handler(request)
-    except wire.BadRequest as error:
+    except BadRequest as error:
         return _refusal(400, str(error), "invalid_request_error", error.param)
     except Busy as error:
         headers = {"retry-after-ms": str(RETRY_AFTER_MS)}
@@ -125,8 +138,10 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _refusal(error.status, message, "invalid_request_error")
     except (asyncio.CancelledError, ConnectionError):
         raise  # the client is gone
-    except Exception:
-        log.exception("a request failed")
+    except Exception as error:
+        # The message may hold what somebody said; where it happened is enough.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("%s in %s, line %s", type(error).__name__, where.name, where.lineno)
         return _refusal(500, "the planner failed; its log says where", "server_error")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from planner import replies
 from planner.answers import answer
 from planner.conversation import Decision, Message, Pending, Tool
-from planner.intents import Embed
+from planner.intents import Embedder
 from planner.outcomes import after_results
 from planner.requests import heard_last, system_prompt, understand
 from planner.slots import known_values
@@ -29,10 +29,10 @@ _SILENCE = re.compile(r"\b(silent|silence|idle|not (answered|responded|said anyt
 
 
 def decide(
-    messages: Sequence[Message], tools: Sequence[Tool], embed: Embed, choice: str = AUTO
+    messages: Sequence[Message], tools: Sequence[Tool], embedder: Embedder, choice: str = AUTO
 ) -> Decision:
     """What to say or call now. `choice` is the request's tool_choice (see Toolbox)."""
-    return _decide(tuple(messages), Toolbox(tools, embed, choice), MAX_REPLAY)
+    return _decide(tuple(messages), Toolbox(tools, embedder, choice), MAX_REPLAY)
 
 
 def _decide(messages: tuple[Message, ...], toolbox: Toolbox, replays: int) -> Decision:
@@ -41,6 +41,7 @@ def _decide(messages: tuple[Message, ...], toolbox: Toolbox, replays: int) -> De
         return _on_words(messages, toolbox, replays)
     if last.role == "tool":
         return after_results(toolbox, messages, known_values(messages))
+    toolbox.learn()
     return _unprompted(messages, last)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from planner.numerals import NUMBER_WORDS, SCALES, TENS, UNITS, UNITS_OF_OTHER_THINGS
 from planner.words import vocabulary
@@ -69,7 +70,8 @@ def digits_heard(text: str) -> int:
 
 def _runs(text: str) -> list[_Run]:
     runs, repeat, before = [_Run()], 1, ""
-    for token in _TOKEN.findall(_LABEL.sub(" ", text).lower()):
+    tokens = [*_TOKEN.findall(_LABEL.sub(" ", text).lower()), ""]
+    for token, after in pairwise(tokens):
         run = runs[-1]
         digits = _digits(token, bool(run.pieces))
         if token in _REPEATS:
@@ -78,7 +80,7 @@ def _runs(text: str) -> list[_Run]:
             run.add(digits * repeat, token)
             run.other = run.other or before == "$"
             repeat = 1
-        elif token in _SOUND_ALIKES and run.pieces:
+        elif token in _SOUND_ALIKES and (run.pieces or _digits(after, True)):
             run.add(_SOUND_ALIKES[token], token, sure=False)
         elif token not in _JOINERS and run.pieces:
             run.other = run.other or token in UNITS_OF_OTHER_THINGS or token in SCALES

@@ -12,17 +12,37 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
 
+from planner.intents import Embedder
 from planner.minilm import Array, MiniLM
 from planner.smalltalk import PHRASES
 
 T = TypeVar("T")
+Encode = Callable[[str], Array]
 
 REMEMBERED_PHRASES = 4096
-"""Vectors kept, the least used dropped: a tool's phrases come with every request (6 MB)."""
+"""Vectors of phrases kept, the least used dropped (6 MB)."""
 
 
 class Busy(Exception):
     """More requests wait than may."""
+
+
+class RequestEmbedder:
+    """The embedder of one request: phrases from the shared memory, words from its own."""
+
+    def __init__(self, phrase: Encode, encode: Encode) -> None:
+        self._phrase, self._encode = phrase, encode
+        self._words: dict[str, Array] = {}
+
+    def phrase(self, text: str) -> Array:
+        """The vector of a tool's phrase, remembered between requests."""
+        return self._phrase(text)
+
+    def words(self, text: str) -> Array:
+        """The vector of what a caller said, remembered for as long as this object."""
+        if text not in self._words:
+            self._words[text] = self._encode(text)
+        return self._words[text]
 
 
 class Inference:
@@ -30,16 +50,20 @@ class Inference:
 
     def __init__(self, model: MiniLM, max_waiting: int) -> None:
         self.model = model
-        self.embed: Callable[[str], Array] = lru_cache(REMEMBERED_PHRASES)(model.encode)
+        self._phrase: Encode = lru_cache(REMEMBERED_PHRASES)(model.encode)
         self._worker = ThreadPoolExecutor(1, "planner-inference")
         self._max_waiting = max_waiting
         self._admitted = 0
+
+    def embedder(self) -> Embedder:
+        """An embedder for one request."""
+        return RequestEmbedder(self._phrase, self.model.encode)
 
     def warm(self) -> None:
         """Embed what every request compares with, before the first one waits for it."""
         for some in PHRASES.values():
             for phrase in some:
-                self.embed(phrase)
+                self._phrase(phrase)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 A tool is known by its name, its description, and the phrases of the description's last sentence,
 "For example: ...; ...". Each is compared with the caller's words twice: by the cosine of their
 sentence vectors, and by the share of rare words they have in common. Pure: the vectors come from
-the `embed` that is passed in.
+the embedder that is passed in.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from planner.conversation import Tool
 from planner.minilm import Array
 from planner.smalltalk import PHRASES, SmallTalk
 from planner.words import sentences, stems, words
 
-Embed = Callable[[str], Array]
 Label = str | SmallTalk
 """A tool's name, or what is meant where no tool is."""
 
@@ -28,7 +28,7 @@ FLOOR = 0.33
 """A lower score is not understood: the planner asks back."""
 SURE = 0.55
 """At this score the planner acts even if another tool is close."""
-MARGIN = 0.05
+MARGIN = 0.03
 """Two tools that are closer than this, and not sure, make it ask which."""
 
 MAX_PHRASES = 12
@@ -36,6 +36,16 @@ MAX_PHRASE_CHARACTERS = 300
 MIN_SENTENCE_WORDS = 3
 
 _EXAMPLES = re.compile(r"\bfor example:\s*", re.I)
+
+
+class Embedder(Protocol):
+    """Sentence vectors of length one; apart, so that only phrases are remembered."""
+
+    def phrase(self, text: str) -> Array:
+        """The vector of a tool's phrase, which comes with every request."""
+
+    def words(self, text: str) -> Array:
+        """The vector of what a caller said, which must not outlive the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +73,13 @@ def phrases(tool: Tool) -> tuple[str, ...]:
     return tuple(phrase[:MAX_PHRASE_CHARACTERS] for phrase in found)
 
 
-def rank(text: str, tools: Sequence[Tool], embed: Embed) -> list[Scored]:
+def rank(text: str, tools: Sequence[Tool], embedder: Embedder) -> list[Scored]:
     """Every tool and every kind of small talk with its score, the best first."""
     documents: list[tuple[Label, str]] = [
         (tool.name, phrase) for tool in tools for phrase in phrases(tool)
     ]
     documents += [(talk, phrase) for talk, some in PHRASES.items() for phrase in some]
-    index = _Index([phrase for _, phrase in documents], embed)
+    index = _Index([phrase for _, phrase in documents], embedder)
     best: dict[Label, float] = {}
     for part in _parts(text):
         for (label, _), score in zip(documents, index.scores(part), strict=True):
@@ -88,14 +98,14 @@ def _parts(text: str) -> list[str]:
 class _Index:
     """Phrases with their vectors and the rarity of their words."""
 
-    def __init__(self, documents: Sequence[str], embed: Embed) -> None:
-        self._embed = embed
-        self._vectors = [embed(document) for document in documents]
+    def __init__(self, documents: Sequence[str], embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._vectors = [embedder.phrase(document) for document in documents]
         self._stems = [stems(document) for document in documents]
         self._counts = Counter(stem for some in self._stems for stem in some)
 
     def scores(self, text: str) -> list[float]:
-        vector, asked = self._embed(text), stems(text)
+        vector, asked = self._embedder.words(text), stems(text)
         total = sum(map(self._rarity, asked)) or 1.0
         return [
             (1 - OVERLAP_WEIGHT) * float(own @ vector)

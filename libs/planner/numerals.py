@@ -49,12 +49,15 @@ def number(text: str) -> float | None:
     return _first(_tokens(text))
 
 
-def count(text: str, nouns: frozenset[str]) -> int | None:
-    """How many of something: "the last five", or "three transactions" where that is a noun."""
+def count(text: str, nouns: frozenset[str], newest_first: bool = True) -> int | None:
+    """How many of something: "three transactions" where that is a noun, or "the last five".
+
+    `newest_first`: whether "the last five" can mean it.
+    """
     tokens = ["", *_tokens(text), ""]
     for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
         value = _single(token)
-        counted = before in _COUNTED and after not in UNITS_OF_OTHER_THINGS
+        counted = newest_first and before in _COUNTED and after not in UNITS_OF_OTHER_THINGS
         if value and (after in nouns or counted):
             return int(value)
     return None

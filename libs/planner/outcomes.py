@@ -10,6 +10,7 @@ from typing import Any
 
 from planner import replies
 from planner.conversation import Decision, Message, Pending, PlannedCall, Tool, ToolCall
+from planner.numerals import NUMBER_WORDS
 from planner.requests import system_prompt
 from planner.results import OUTCOME_UNKNOWN, ToolResult, read_result
 from planner.schema import slots_of
@@ -23,7 +24,8 @@ MAX_TURNS_BACK = 4
 MAX_ROUNDS = 4
 """Tool rounds without the caller's words in between; then the planner only speaks."""
 
-_CLAUSE = re.compile(r"[.?!;,]\s+|\s+and\s+", re.I)
+_CLAUSE = re.compile(rf"[.?!;,]\s+|\s+and\s+|\b(?:\d+|{'|'.join(NUMBER_WORDS)})\b", re.I)
+"""Numbers part clauses too: "last four one two three four what is my balance"."""
 HANDOFF = "handoff_"
 
 
@@ -94,7 +96,10 @@ def _after_failure(toolbox: Toolbox, failed: Answered, said: str) -> Decision:
     unverified = failed.result.unverified
     if failed.result.reason == OUTCOME_UNKNOWN:
         return Decision(said or replies.UNKNOWN_OUTCOME, why="outcome-unknown")
-    if verifier is None or not (unverified or verifier.name == failed.call.name):
+    if failed.result.technical:
+        return _misdirected(toolbox, failed)
+    tried_again = verifier is not None and verifier.name == failed.call.name
+    if verifier is None or not (unverified or (tried_again and not failed.result.reason)):
         return Decision(said or replies.FAILED, why="failed")
     wanted = required_spoken(verifier)
     given = {} if unverified else _arguments(failed.call)
@@ -104,6 +109,17 @@ def _after_failure(toolbox: Toolbox, failed: Answered, said: str) -> Decision:
     goal = _planned(failed.call) if unverified else None
     pending = Pending(verifier.name, given, wanted, goal=goal)
     return Decision(text, pending=pending, why="verify" if unverified else "verify-again")
+
+
+def _misdirected(toolbox: Toolbox, failed: Answered) -> Decision:
+    """The arguments were not accepted: what the tool says of them is not for the ear."""
+    tool = toolbox.tool(failed.call.name)
+    wanted = required_spoken(tool) if tool else ()
+    if tool is None or not wanted:
+        return Decision(replies.FAILED, why="misdirected")
+    text = f"{replies.NOT_CAUGHT} {replies.ask_for(tool, wanted)}"
+    pending = Pending(tool.name, _arguments(failed.call), wanted)
+    return Decision(text, pending=pending, why="misdirected")
 
 
 def _asks(text: str) -> bool:
@@ -157,7 +173,7 @@ def _unserved(toolbox: Toolbox, messages: Sequence[Message]) -> list[str]:
 
 def _request_in(toolbox: Toolbox, tools: Sequence[Tool], text: str) -> Tool | None:
     """The tool that a clause of the text clearly asks for."""
-    for clause in (text, *_CLAUSE.split(text)):
+    for clause in (text, *filter(None, _CLAUSE.split(text))):
         if by_rule(clause) is not None:
             continue
         best = toolbox.rank(clause)[0]

@@ -16,6 +16,7 @@ from planner.schema import Kind, Slot, slots_of
 WELCOME_BACK = "How can I help you?"
 ANYTHING_ELSE = "Is there anything else I can do for you?"
 GOODBYE = "Thank you for calling. Goodbye."
+ALL_RIGHT = f"All right. {ANYTHING_ELSE}"
 THANKED = f"You are welcome. {ANYTHING_ELSE}"
 WAITING = "Of course, take your time."
 HEARD = "Yes, I can hear you. How can I help you?"
@@ -97,7 +98,7 @@ def ask_for(tool: Tool, names: Sequence[str], heard_digits: int = 0) -> str:
     short = next((s for s in slots if s.kind is Kind.DIGITS and s.shortest), None)
     if short is not None and 0 < heard_digits != short.shortest:
         opening = f"I heard {_counted(heard_digits)}, but I need {short.shortest}. "
-    return f"{opening}Please tell me {_listed([_wanted(slot) for slot in slots], 'and')}."
+    return f"{opening}Please tell me {_listed([wanted(slot) for slot in slots], 'and')}."
 
 
 def confirm(tool: Tool, arguments: Mapping[str, Any]) -> str:
@@ -135,7 +136,7 @@ def _imperative(verb: str) -> str:
     return verb[:-1] if verb.endswith("s") and not verb.endswith("ss") else verb
 
 
-def _wanted(slot: Slot) -> str:
+def wanted(slot: Slot) -> str:
     """What a question calls an argument."""
     if slot.kind is Kind.PERSON:
         return (

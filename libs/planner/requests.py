@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +13,24 @@ from planner.schema import Kind, Slot, slots_of
 from planner.slots import fill
 from planner.smalltalk import SmallTalk, by_rule
 from planner.toolbox import Toolbox, required_spoken
-from planner.words import STOP_WORDS, stem, words
+from planner.words import stems
 
 EVIDENCE = 0.25
 """Added to a tool whose required name and digits are in the words: they are there for it."""
+SUPPORT = 0.06
+"""Added to a tool if two or more required arguments, and all of them, are in the words."""
+OFF_TOPIC = 0.6
+"""From this score on, words that resemble what is out of scope are not looked up either."""
 
+_QUESTION = re.compile(
+    r"(?:\W*(?:and|so|but|okay|ok|well|then)\b)*\W*"
+    r"(?:what|why|how|when|where|which|who|do|does|did|can|could|is|are|will|would|may)\b",
+    re.I,
+)
+_YOUR_NAME = re.compile(r"\byour (?:\w+ ){0,4}name\b", re.I)
 _TELLING = (Kind.PERSON, Kind.DIGITS)
 _CHEERFUL = {
+    SmallTalk.NO: replies.ALL_RIGHT,
     SmallTalk.THANKS: replies.THANKED,
     SmallTalk.WAIT: replies.WAITING,
     SmallTalk.HEARING: replies.HEARD,
@@ -30,13 +42,13 @@ def understand(
 ) -> Decision:
     """What to do on words that answer no question of the planner's own."""
     if toolbox.forced is not None:
-        return toolbox.toward(toolbox.forced, fill(slots_of(toolbox.forced), text, known))
+        return _request(toolbox, toolbox.forced, text, known)
     talk = by_rule(text)
     if talk is not None and not toolbox.must_call:
         return small_talk(toolbox, talk, before)
     if answered := _answer_to_prompt(toolbox, text, before, known):
         return answered
-    ranked = with_evidence(toolbox, text, known)
+    ranked = with_evidence(toolbox, text)
     return _judge(toolbox, ranked, text, before, known)
 
 
@@ -78,10 +90,10 @@ def system_prompt(messages: Sequence[Message]) -> str:
     return next((message.text for message in messages if message.role == "system"), "")
 
 
-def with_evidence(toolbox: Toolbox, text: str, known: Mapping[str, Any]) -> list[Scored]:
-    """The ranking, in which a tool gains by finding its required name and digits in the words."""
+def with_evidence(toolbox: Toolbox, text: str) -> list[Scored]:
+    """The ranking, in which a tool gains by finding its required arguments in the words."""
     ranked = toolbox.rank(text)
-    gains = {tool.name: EVIDENCE for tool in toolbox.tools if _evident(tool, text, known)}
+    gains = {tool.name: _gain(tool, text) for tool in toolbox.tools}
     adjusted = [
         Scored(one.label, one.score + gains.get(one.label, 0.0))
         if isinstance(one.label, str)
@@ -91,13 +103,17 @@ def with_evidence(toolbox: Toolbox, text: str, known: Mapping[str, Any]) -> list
     return sorted(adjusted, key=lambda one: -one.score)
 
 
-def _evident(tool: Tool, text: str, known: Mapping[str, Any]) -> bool:
-    """Whether all telling arguments are found, and are telling enough: two, or a known length."""
-    telling = [slot for slot in slots_of(tool) if slot.required and slot.kind in _TELLING]
+def _gain(tool: Tool, text: str) -> float:
+    needed = [s for s in slots_of(tool) if s.required and s.spoken and s.kind is not Kind.SENTENCE]
+    telling = [slot for slot in needed if slot.kind in _TELLING]
     exact = any(slot.kind is Kind.DIGITS and slot.shortest > 1 for slot in telling)
-    if len(telling) < 2 and not exact:
-        return False
-    return len(fill(telling, text, known)) == len(telling)
+    if (len(telling) > 1 or exact) and _all_found(telling, text):
+        return EVIDENCE
+    return SUPPORT if len(needed) > 1 and _all_found(needed, text) else 0.0
+
+
+def _all_found(slots: Sequence[Slot], text: str) -> bool:
+    return len(fill(slots, text, {})) == len(slots)
 
 
 def _answer_to_prompt(
@@ -121,14 +137,16 @@ def _asked_slots(tool: Tool, heard: str) -> list[Slot]:
     """The required names and digits of a tool that the agent has just asked for."""
     if not _is_request(heard):
         return []
-    asked = set(map(stem, words(heard)))
     slots = [slot for slot in slots_of(tool) if slot.required and slot.kind in _TELLING]
-    return [slot for slot in slots if _named_in(slot, asked)]
+    return [slot for slot in slots if _named_in(slot, heard)]
 
 
-def _named_in(slot: Slot, asked: set[str]) -> bool:
-    parts = {stem(part) for part in slot.name.split("_")} - STOP_WORDS
-    return bool(parts) and parts <= asked
+def _named_in(slot: Slot, heard: str) -> bool:
+    """Whether a question asks for an argument: for a name, or for half of what describes it."""
+    if slot.kind is Kind.PERSON:
+        return bool(_YOUR_NAME.search(heard))
+    wanted = stems(replies.wanted(slot))
+    return 2 * len(wanted & stems(heard)) >= len(wanted) > 0
 
 
 def _is_request(text: str) -> bool:
@@ -144,19 +162,40 @@ def _judge(
     known: Mapping[str, Any],
 ) -> Decision:
     """Act on the best, ask between two, or say that it was not understood."""
-    fitting = [tool for one in ranked if (tool := toolbox.tool(str(one.label))) is not None]
-    scores = {one.label: one.score for one in ranked}
     best = ranked[0]
-    if isinstance(best.label, SmallTalk) and not (toolbox.must_call and fitting):
-        if best.score < FLOOR:
-            return Decision(replies.not_understood(toolbox.tools), why="unclear")
-        return small_talk(toolbox, best.label, before)
-    first, *others = fitting
-    score = scores[first.name]
-    close = [tool for tool in others[:1] if score - scores[tool.name] < MARGIN]
-    if toolbox.must_call or score >= SURE or (score >= FLOOR and not close):
-        return toolbox.toward(first, fill(slots_of(first), text, known))
-    if score < FLOOR:
+    fitting = [(tool, one) for one in ranked if (tool := toolbox.tool(str(one.label)))]
+    if toolbox.must_call and fitting:
+        return _request(toolbox, fitting[0][0], text, known)
+    if (searching := _searching(toolbox, best, text)) is not None:
+        return _request(toolbox, searching, text, known)
+    if best.score < FLOOR:
         return Decision(replies.not_understood(toolbox.tools), why="unclear")
-    pending = Pending(choices=(first.name, close[0].name), said=text)
-    return Decision(replies.which([first, close[0]]), pending=pending, why="which")
+    if isinstance(best.label, SmallTalk):
+        return small_talk(toolbox, best.label, before)
+    first = fitting[0][0]
+    close = [tool for tool, one in fitting[1:2] if best.score - one.score < MARGIN]
+    if close and best.score < SURE:
+        return _which(first, close[0], text)
+    return _request(toolbox, first, text, known)
+
+
+def _request(toolbox: Toolbox, tool: Tool, text: str, known: Mapping[str, Any]) -> Decision:
+    return toolbox.toward(tool, fill(slots_of(tool), text, known))
+
+
+def _which(first: Tool, second: Tool, text: str) -> Decision:
+    pending = Pending(choices=(first.name, second.name), said=text)
+    return Decision(replies.which([first, second]), pending=pending, why="which")
+
+
+def _searching(toolbox: Toolbox, best: Scored, text: str) -> Tool | None:
+    """The tool that looks things up, for a question that fits no tool and is not off the topic."""
+    off_topic = best.label is SmallTalk.OTHER and best.score < OFF_TOPIC
+    if not (off_topic or best.score < FLOOR) or not _QUESTION.match(text):
+        return None
+    return next((tool for tool in toolbox.tools if _searches(tool)), None)
+
+
+def _searches(tool: Tool) -> bool:
+    """Whether all that a tool needs is the question itself."""
+    return [slot.kind for slot in slots_of(tool) if slot.required] == [Kind.SENTENCE]

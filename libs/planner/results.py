@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+TECHNICAL = frozenset({"ARGUMENTS_INVALID", "TOOL_ARGUMENTS_INVALID", "TOOL_NOT_FOUND"})
+"""Reasons whose message tells a model what to mend, and no caller."""
 UNVERIFIED = re.compile(r"NOT_VERIFIED|UNVERIFIED|VERIFICATION_REQUIRED|IDENTITY_REQUIRED")
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 
@@ -33,6 +35,11 @@ class ToolResult:
     """For the caller's ear; empty if the result says nothing that can be read out."""
     reason: str = ""
     """Why it did not work, in capitals; empty if it gave none."""
+
+    @property
+    def technical(self) -> bool:
+        """Whether its message is for the model and not for the ear."""
+        return not self.ok and self.reason in TECHNICAL
 
     @property
     def unverified(self) -> bool:

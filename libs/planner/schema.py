@@ -48,6 +48,11 @@ class Slot:
     """Of Kind.DIGITS: the bounds of its length; 0 where the schema sets none."""
     whole: bool = False
     """Of numbers: only integers are valid."""
+    least: float | None = None
+    most: float | None = None
+    """Of numbers: the bounds, inclusive."""
+    newest_first: bool = False
+    """Of Kind.COUNT: "the last five" means it."""
 
     @property
     def from_results(self) -> bool:
@@ -76,6 +81,7 @@ _KIND_WORDS: tuple[tuple[Kind, frozenset[str]], ...] = (
         ),
     ),
 )
+_RECENCY = vocabulary("recent latest last newest history")
 _MONEY_WORDS = {"amount", "dollar", "dollars", "price", "sum", "euros"}
 
 
@@ -86,14 +92,24 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
         return ()
     required = tool.parameters.get("required")
     needed = set(required) if isinstance(required, list) else set()
+    newest_first = bool(set(words(tool.description.split(".", 1)[0])) & _RECENCY)
     return tuple(
-        _slot(name, spec, name in needed)
+        _slot(name, _unwrapped(spec), name in needed, newest_first)
         for name, spec in properties.items()
         if isinstance(spec, Mapping)
     )
 
 
-def _slot(name: str, spec: Mapping[str, Any], required: bool) -> Slot:
+def _unwrapped(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of `anyOf` with null, the way optional arguments are often written, the other one."""
+    for key in ("anyOf", "oneOf"):
+        for option in spec.get(key) or ():
+            if isinstance(option, Mapping) and option.get("type") != "null":
+                return {**spec, **option}
+    return spec
+
+
+def _slot(name: str, spec: Mapping[str, Any], required: bool, newest_first: bool) -> Slot:
     description = str(spec.get("description", ""))
     kind = _kind(name, spec, description)
     shortest, longest = _lengths(spec) if kind is Kind.DIGITS else (0, 0)
@@ -106,6 +122,9 @@ def _slot(name: str, spec: Mapping[str, Any], required: bool) -> Slot:
         shortest,
         longest,
         whole=_type(spec) == "integer",
+        least=_bound(spec.get("minimum")),
+        most=_bound(spec.get("maximum")),
+        newest_first=newest_first,
     )
 
 
@@ -141,6 +160,10 @@ def _type(spec: Mapping[str, Any]) -> str:
     if isinstance(declared, list):
         return next((str(one) for one in declared if one != "null"), "string")
     return str(declared)
+
+
+def _bound(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _choices(spec: Mapping[str, Any]) -> tuple[str, ...]:

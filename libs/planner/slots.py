@@ -132,12 +132,15 @@ def _money(slot: Slot, text: str, asked: bool) -> float | int | None:
 def _count(slot: Slot, text: str, asked: bool) -> float | int | None:
     if asked:
         return _number(slot, numerals.number(text))
-    return numerals.count(text, frozenset(words(slot.description)))
+    nouns = frozenset(words(slot.description))
+    return _number(slot, numerals.count(text, nouns, slot.newest_first))
 
 
 def _number(slot: Slot, value: float | None) -> float | int | None:
     if value is None:
         return None
+    value = max(slot.least, value) if slot.least is not None else value
+    value = min(slot.most, value) if slot.most is not None else value
     return int(value) if slot.whole or value == int(value) else value
 
 
@@ -161,7 +164,7 @@ def _identifier(slot: Slot, text: str, asked: bool) -> str | None:
 def _after(cues: str) -> Callable[[Slot, str, bool], str | None]:
     """The words that follow one of the cues, up to the next break; the whole answer if asked."""
     pattern = re.compile(
-        rf"\b(?:{cues})\s+(?:my |the |your )?([\w'&.-]+(?: [\w'&.-]+){{0,4}}?)"
+        rf"\b(?:{cues})\s+(?:my |the |your |zip code |zip )?([\w'&.-]+(?: [\w'&.-]+){{0,4}}?)"
         r"(?=\s+(?:that|which|on|and|for|every|next|please|i|is|was|because|\d+|\$)\b|[,.?!;]|$)",
         re.I,
     )

@@ -66,10 +66,18 @@ _RULES: tuple[tuple[SmallTalk, re.Pattern[str]], ...] = tuple(
             r"( thanks| thank you)?",
         ),
         (SmallTalk.GOODBYE, r"(no )?(nothing else|i'm done|we're done|all done)( thanks)?"),
-        (SmallTalk.REPEAT, r"(what|pardon|come again|say (that|it) again|can you repeat that)"),
+        (
+            SmallTalk.REPEAT,
+            r"(what|pardon( me)?|come again|excuse me|i (didn't|did not) (get|hear) (that|you))",
+        ),
+        (
+            SmallTalk.REPEAT,
+            r"((can|could|would|will) you )?(please )?(repeat|say) (that|it)( again)?",
+        ),
         (
             SmallTalk.WAIT,
-            r"(wait|hold on|hang on|just a (second|moment|minute)|one (second|moment))",
+            r"(wait|hold on|hang on|let me (look|check|see|think)|give me)?"
+            r"( ?(just )?(a|one) (second|sec|moment|minute))?",
         ),
         (SmallTalk.THANKS, r"(many )?(thanks|thank you)( so| very)?( much| a lot)?"),
         (SmallTalk.GREETING, r"(hi|hello|hey|good (morning|afternoon|evening))( there)?"),
@@ -107,6 +115,8 @@ MAX_SHORT_WORDS = 7
 def by_rule(text: str) -> SmallTalk | None:
     """What a text means if a rule is certain of it."""
     said = words(text)
+    if not said:
+        return None
     spoken = " ".join(said)
     for intent, pattern in _RULES:
         if pattern.fullmatch(spoken) or pattern.fullmatch(_undressed(said)):
@@ -137,7 +147,7 @@ def yes_or_no(text: str) -> bool | None:
 def _undressed(said: list[str]) -> str:
     """The words without the fillers around them."""
     start, end = 0, len(said)
-    while start < end - 1 and said[start] in FILLERS:
+    while start < end - 1 and said[start] in FILLERS - _NO - _YES:
         start += 1
     while end - 1 > start and said[end - 1] in {"please", "then", "thanks"}:
         end -= 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner import replies
 from planner.conversation import Decision, Pending, PlannedCall, Tool
-from planner.intents import Embed, Scored, rank
+from planner.intents import Embedder, Scored, phrases, rank
 from planner.schema import Slot, slots_of
 from planner.slots import missing
 
@@ -17,12 +17,12 @@ AUTO, REQUIRED, NONE = "auto", "required", "none"
 class Toolbox:
     """What the planner may do in this request."""
 
-    def __init__(self, tools: Sequence[Tool], embed: Embed, choice: str = AUTO) -> None:
+    def __init__(self, tools: Sequence[Tool], embedder: Embedder, choice: str = AUTO) -> None:
         """`choice`: `auto`, `none`, `required`, or the name of the one tool to call."""
         self.tools = () if choice == NONE else tuple(tools)
         self.forced = next((tool for tool in self.tools if tool.name == choice), None)
         self.must_call = choice == REQUIRED
-        self._embed = embed
+        self._embedder = embedder
 
     def tool(self, name: str) -> Tool | None:
         """The tool of that name, if this request offers it."""
@@ -33,9 +33,15 @@ class Toolbox:
         """The tool that proves who the caller is, if there is one."""
         return next((tool for tool in self.tools if tool.verifies), None)
 
-    def rank(self, text: str, tools: Sequence[Tool] | None = None) -> list[Scored]:
-        """How well each tool, of all or of some, and each kind of small talk fits the words."""
-        return rank(text, self.tools if tools is None else tools, self._embed)
+    def learn(self) -> None:
+        """Embed the tools' phrases, so that the caller's first words need not wait for it."""
+        for tool in self.tools:
+            for phrase in phrases(tool):
+                self._embedder.phrase(phrase)
+
+    def rank(self, text: str) -> list[Scored]:
+        """How well each tool and each kind of small talk fits the words."""
+        return rank(text, self.tools, self._embedder)
 
     def toward(
         self,

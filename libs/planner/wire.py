@@ -6,12 +6,12 @@ Only what the planner can honour is accepted. What shapes a language model's sam
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from planner.conversation import Message, Tool, ToolCall
+from planner.fields import BadRequest, named, optional, required_text, text_within
 from planner.toolbox import AUTO, NONE, REQUIRED
 
 MODEL = "voicemesh-planner"
@@ -23,18 +23,8 @@ EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 
 MAX_MESSAGES = 512
 MAX_TOOLS = 64
-MAX_TEXT = 16_000
-"""Characters of one message, or of one text to embed."""
 MAX_INPUTS = 256
 """Texts of one embeddings request."""
-
-
-class BadRequest(Exception):
-    """The request cannot be served. `param` names the field, in the form `messages[2].role`."""
-
-    def __init__(self, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +53,12 @@ def error_body(message: str, kind: str, param: str | None = None, code: str | No
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def read_json(body: bytes) -> Mapping[str, Any]:
-    """The JSON object of a request body. Raises BadRequest."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"the body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadRequest(f"the body must be a JSON object, not {_named(value)}")
-    return value
-
-
 def read_chat(body: Mapping[str, Any]) -> ChatRequest:
     """A chat request. Raises BadRequest with the field that is wrong."""
     if body.get("n", 1) not in (1, None):
         raise BadRequest("n must be 1: the planner is deterministic and has one answer", "n")
     _refuse_formats(body)
-    options = _optional(body, "stream_options", dict, "stream_options") or {}
+    options = optional(body, "stream_options", dict, "stream_options") or {}
     tools = _tools(body)
     return ChatRequest(
         _messages(body),
@@ -109,14 +88,14 @@ def read_embeddings(body: Mapping[str, Any]) -> EmbeddingsRequest:
 
 
 def _input(value: Any, where: str) -> str:
-    text = _text_within(value, where)
+    text = text_within(value, where)
     if not text.strip():
         raise BadRequest(f"{where} is empty", where)
     return text
 
 
 def _refuse_formats(body: Mapping[str, Any]) -> None:
-    form = _optional(body, "response_format", dict, "response_format")
+    form = optional(body, "response_format", dict, "response_format")
     if form and form.get("type", "text") != "text":
         raise BadRequest(
             "response_format must be text: the planner is not a language model and writes no JSON",
@@ -125,7 +104,7 @@ def _refuse_formats(body: Mapping[str, Any]) -> None:
 
 
 def _model(body: Mapping[str, Any], default: str) -> str:
-    return _optional(body, "model", str, "model") or default
+    return optional(body, "model", str, "model") or default
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:
@@ -142,10 +121,10 @@ _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant"
 
 def _message(value: Any, where: str) -> Message:
     if not isinstance(value, dict):
-        raise BadRequest(f"{where} must be an object, not {_named(value)}", where)
+        raise BadRequest(f"{where} must be an object, not {named(value)}", where)
     role = value.get("role")
     if role == "tool":
-        call = _required_text(value, "tool_call_id", where)
+        call = required_text(value, "tool_call_id", where)
         return Message("tool", _content(value.get("content"), where), (), call)
     if role not in _ROLES:
         raise BadRequest(
@@ -169,29 +148,29 @@ def _content(value: Any, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, list):
-        return _text_within(value, where)
+        return text_within(value, where)
     parts = []
     for n, part in enumerate(value):
         if not isinstance(part, dict) or part.get("type") != "text":
             raise BadRequest(
                 f"{where}[{n}] must be a text part: the planner reads text only", where
             )
-        parts.append(_text_within(part.get("text"), f"{where}[{n}].text"))
-    return _text_within(" ".join(parts), where)
+        parts.append(text_within(part.get("text"), f"{where}[{n}].text"))
+    return text_within(" ".join(parts), where)
 
 
 def _call(value: Any, where: str) -> ToolCall:
     function = value.get("function") if isinstance(value, dict) else None
     if not isinstance(function, dict):
         raise BadRequest(f"{where}.function is missing", where)
-    arguments = _text_within(function.get("arguments", "{}"), f"{where}.function.arguments")
+    arguments = text_within(function.get("arguments", "{}"), f"{where}.function.arguments")
     return ToolCall(
-        _required_text(value, "id", where), _required_text(function, "name", where), arguments
+        required_text(value, "id", where), required_text(function, "name", where), arguments
     )
 
 
 def _tools(body: Mapping[str, Any]) -> tuple[Tool, ...]:
-    given = _optional(body, "tools", list, "tools") or []
+    given = optional(body, "tools", list, "tools") or []
     if len(given) > MAX_TOOLS:
         raise BadRequest(f"{len(given)} tools; at most {MAX_TOOLS} are compared", "tools")
     return tuple(_tool(value, f"tools[{n}]") for n, value in enumerate(given))
@@ -202,9 +181,9 @@ def _tool(value: Any, where: str) -> Tool:
     if not isinstance(function, dict) or value.get("type") != "function":
         raise BadRequest(f'{where} must be {{"type": "function", "function": {{...}}}}', where)
     return Tool(
-        _required_text(function, "name", f"{where}.function"),
-        _optional(function, "description", str, f"{where}.function.description") or "",
-        _optional(function, "parameters", dict, f"{where}.function.parameters") or {},
+        required_text(function, "name", f"{where}.function"),
+        optional(function, "description", str, f"{where}.function.description") or "",
+        optional(function, "parameters", dict, f"{where}.function.parameters") or {},
     )
 
 
@@ -219,32 +198,3 @@ def _choice(body: Mapping[str, Any], tools: tuple[Tool, ...]) -> str:
     if given not in (AUTO, NONE, REQUIRED):
         raise BadRequest("tool_choice must be auto, none, required or a function", "tool_choice")
     return str(given)
-
-
-def _optional(body: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
-    value = body.get(key)
-    if value is not None and not isinstance(value, kind):
-        raise BadRequest(f"{where} must be {_KINDS[kind]}, not {_named(value)}", where)
-    return value
-
-
-def _required_text(body: Mapping[str, Any], key: str, where: str) -> str:
-    value = body.get(key)
-    if not isinstance(value, str) or not value:
-        raise BadRequest(f"{where}.{key} must be a text that is not empty", f"{where}.{key}")
-    return value
-
-
-def _text_within(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise BadRequest(f"{where} must be a text, not {_named(value)}", where)
-    if len(value) > MAX_TEXT:
-        raise BadRequest(f"{where} has {len(value)} characters; at most {MAX_TEXT} are read", where)
-    return value
-
-
-_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
-
-
-def _named(value: Any) -> str:
-    return _KINDS.get(type(value), "null" if value is None else f"a {type(value).__name__}")
