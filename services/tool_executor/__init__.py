@@ -11,3 +11,8 @@ once by its request_id, `verified` reads and writes what was proved, `running` h
 deadline, `outcomes` bounds what comes out. `tools` is the one list of tools; `customers`,
 `knowledge` and `embeddings` are what they work on.
 """
+
+import os
+
+# Read when numpy is imported: one thread is enough for a search, and more would fight for the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -27,6 +27,8 @@ from voicemesh.tools.v1.tool_executor_pb2_grpc import add_ToolExecutorServiceSer
 SERVICE = "voicemesh.tools.v1.ToolExecutorService"
 OWN_ENTRY_POINT = "tool_executor"
 MAX_PREPARE_WAIT_SECONDS = 30.0
+FINISH_SECONDS = 5.0
+"""After the drain, for runs that nobody listens to any more."""
 
 logger = get_logger("tool_executor")
 
@@ -44,7 +46,7 @@ async def serve(settings: ToolExecutorSettings) -> None:
             async with server:
                 await server.ready()
                 await server.until_drained()
-            await execution.finish(settings.drain_seconds)
+            await execution.finish(FINISH_SECONDS)
     finally:
         await embedder.aclose()
 
