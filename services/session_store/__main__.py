@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from memory.hotstore import HotStore
 from memory.subscriptions import Subscriptions
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
 from meshkit.tasks import task_group
+from session_store.archive_sqlite import SqliteArchive
+from session_store.archiver import Archiver
 from session_store.claims import ToolClaims
 from session_store.index import SessionIndex
 from session_store.quotas import Quotas
@@ -44,11 +48,12 @@ async def serve(settings: SessionStoreSettings) -> None:
         open_hot_store(settings) as hot,
         Subscriptions(hot) as subscriptions,
         make_server(settings, hot, subscriptions) as server,
+        make_archiver(settings, hot) as archiver,
         task_group() as tasks,
     ):
-        ready = tasks.create_task(_become_ready(server, hot))
+        background = tasks.create_task(_work(server, hot, archiver))
         await server.until_drained()
-        ready.cancel()
+        background.cancel()
 
 
 def open_hot_store(settings: SessionStoreSettings) -> HotStore:
@@ -72,6 +77,21 @@ def open_hot_store(settings: SessionStoreSettings) -> HotStore:
         ) from None
 
 
+def make_archiver(settings: SessionStoreSettings, hot: HotStore) -> Archiver:
+    """The archiver on the archive that the settings name, if they name one."""
+    archive = None
+    if settings.archive_path:
+        retention = settings.archive_retention_days * 86_400
+        archive = SqliteArchive(Path(settings.archive_path), retention_seconds=retention)
+    return Archiver(
+        ScriptRunner(hot),
+        SessionIndex(hot),
+        archive,
+        linger=settings.archive_linger_seconds,
+        redacted=settings.archive_redacted,
+    )
+
+
 def make_server(
     settings: SessionStoreSettings, hot: HotStore, subscriptions: Subscriptions
 ) -> MeshServer:
@@ -79,25 +99,29 @@ def make_server(
     server = MeshServer("session-store", settings, port=settings.grpc_port)
     runner = ScriptRunner(hot)
     store = SessionStore(
-        runner, SessionIndex(hot), journal_max_events=settings.journal_max_events, keep=0.0
+        runner,
+        SessionIndex(hot),
+        journal_max_events=settings.journal_max_events,
+        keep=settings.archive_keep_seconds if settings.archive_path else 0.0,
+        linger=settings.archive_linger_seconds,
     )
     watches = SessionWatches(store, subscriptions, timeout=settings.store_seconds)
-    claims = ToolClaims(runner, watches)
+    claims, quotas = ToolClaims(runner, watches), Quotas(hot, settings.quotas)
     add_SessionStoreServiceServicer_to_server(SessionServicer(store, settings), server.grpc)
     add_JournalServiceServicer_to_server(JournalServicer(store, watches, settings), server.grpc)
     add_CallOwnershipServiceServicer_to_server(OwnershipServicer(store, settings), server.grpc)
     add_ToolClaimServiceServicer_to_server(ClaimServicer(claims, settings), server.grpc)
-    quotas = Quotas(hot, settings.quotas)
     add_QuotaServiceServicer_to_server(QuotaServicer(quotas, settings), server.grpc)
     server.serves(*SERVICES)
     server.on_drain(watches.drain)
     return server
 
 
-async def _become_ready(server: MeshServer, hot: HotStore) -> None:
+async def _work(server: MeshServer, hot: HotStore, archiver: Archiver) -> None:
     await until_answering(hot)
     await warn_of_losses(hot)
     await server.ready()
+    await archiver.run()
 
 
 if __name__ == "__main__":

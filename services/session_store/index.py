@@ -24,6 +24,8 @@ class SessionIndex:
     def __init__(self, hot: HotStore) -> None:
         self._hot = hot
         self._listing = load_script("session_store.scripts", "index_session")
+        self._hasten = load_script("session_store.scripts", "hasten_session")
+        self._take = load_script("session_store.scripts", "take_due")
 
     def listing(self, session_id: str, tenant: str, ttl: float) -> ScriptCall:
         """The call that enters a session."""
@@ -32,6 +34,24 @@ class SessionIndex:
             keys.append(created_key(tenant))
         args = (session_id, milliseconds(ttl), milliseconds(LIFE_SECONDS))
         return ScriptCall(self._listing, keys, args)
+
+    def hastening(self, session_id: str, seconds: float) -> ScriptCall:
+        """The call that makes a session due within so many seconds."""
+        return ScriptCall(self._hasten, [due_key()], (session_id, milliseconds(seconds)))
+
+    async def take_due(self, most: int, seconds: float) -> list[str]:
+        """Sessions that are due; nobody else is given them for so many seconds."""
+        found = await self._hot.run(self._take, [due_key()], [most, milliseconds(seconds)])
+        return [session_id.decode() for session_id in found]
+
+    async def due_at(self, session_id: str, moment: int) -> None:
+        """Have a session be due at a moment, in milliseconds since the epoch."""
+        await self._hot.command("ZADD", due_key(), "XX", moment, session_id)
+
+    async def remove(self, session_id: str, tenant: str) -> None:
+        """A session is no more."""
+        for key in {created_key(""), created_key(tenant), due_key()}:
+            await self._hot.command("ZREM", key, session_id)
 
     async def page(
         self, tenant: str, place: Place, size: int, timeout: float

@@ -25,6 +25,8 @@ _NAMES = (
     "renew_claim",
     "complete_tool",
     "get_claim",
+    "export_session",
+    "forget_session",
 )
 
 

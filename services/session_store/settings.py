@@ -53,3 +53,21 @@ class SessionStoreSettings(MeshSettings):
         default_factory=dict,
         description="What the fleet shares: quota to limit and, for a rate, window_seconds.",
     )
+    archive_path: str = Field(
+        "", description="SQLite file that sessions are moved to when they are over; empty: none."
+    )
+    archive_linger_seconds: float = Field(
+        1800.0, ge=0, le=604_800, description="Seconds that an ended session stays in Redis."
+    )
+    archive_keep_seconds: float = Field(
+        604_800.0,
+        ge=0,
+        le=2_592_000,
+        description="Seconds that an expired session waits in Redis for an archive that is away.",
+    )
+    archive_retention_days: float = Field(
+        90.0, gt=0, le=36_500, description="Days that the archive keeps a session."
+    )
+    archive_redacted: bool = Field(
+        True, description="Whether long digit runs and e-mail addresses are masked in the archive."
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from memory.scripts import Value
 from meshkit.errors import MeshError, Reason
@@ -77,16 +77,22 @@ class SessionStore:
     """Sessions, journals and owners.
 
     `journal_max_events` bounds each journal. `keep`: seconds that an expired session stays for the
-    archive.
+    archive. `linger`: seconds until an ended session is due to go there.
     """
 
     def __init__(
-        self, runner: ScriptRunner, index: SessionIndex, *, journal_max_events: int, keep: float
+        self,
+        runner: ScriptRunner,
+        index: SessionIndex,
+        *,
+        journal_max_events: int,
+        keep: float = 0.0,
+        linger: float = 0.0,
     ) -> None:
         self._run = runner.run
         self._runner, self._index = runner, index
         self._max_events = journal_max_events
-        self._keep = keep
+        self._keep, self._linger = keep, linger
 
     async def create(
         self, session_id: str, change: SessionChange, request_id: str, ttl: float, timeout: float
@@ -157,7 +163,10 @@ class SessionStore:
         args: list[Value] = [epoch, self._max_events, int(ends)]
         for event_id, body in events:
             args += (event_id, body)
-        last, there = await self._run("append_events", session_id, args, timeout=timeout)
+        if ends:
+            last, there = await self._append_end(session_id, args, timeout)
+        else:
+            last, there = await self._run("append_events", session_id, args, timeout=timeout)
         existing = [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]
         return Appended(last, existing)
 
@@ -221,6 +230,17 @@ class SessionStore:
     async def release(self, session_id: str, epoch: int, timeout: float) -> None:
         """Give a call up, if it is held under this epoch."""
         await self._run("release_call", session_id, [epoch], timeout=timeout)
+
+    async def _append_end(
+        self, session_id: str, args: Sequence[Value], timeout: float
+    ) -> Sequence[Any]:
+        """The archiver is told beside it; were that lost, it would look at the expiry."""
+        calls = [
+            self._runner.call("append_events", session_id, args),
+            self._index.hastening(session_id, self._linger),
+        ]
+        reply, _ = await self._runner.hot.run_together(calls, timeout=timeout)
+        return accepted(session_id, reply)
 
     async def _replace_context(
         self, session_id: str, change: SessionChange, etag: str, epoch: int, timeout: float

@@ -1,0 +1,80 @@
+"""Where sessions go when they are over: the port, and the record that passes through it.
+
+The record is made of what Redis held, once the session ended or expired. Storing the same session
+again replaces it, because an archiver may die between the archive's yes and Redis' forgetting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from google.protobuf.json_format import MessageToDict
+
+from session_store.records import events_of, session_of, verified_of
+from session_store.redaction import masked_json, redact
+from voicemesh.session.v1.journal_event_pb2 import JournalEvent
+
+
+class ArchiveUnavailable(Exception):
+    """The archive did not take a session. It stays in Redis, and is offered again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedSession:
+    """A session that is over."""
+
+    session_id: str
+    tenant: str
+    day: str
+    """Of its creation, `2026-11-24` in UTC; with the tenant the partition."""
+    reason: str
+    """Why it ended; `expired` if nobody said."""
+    document: dict[str, Any]
+    """The session, its verified record and its journal, as protobuf's JSON."""
+
+
+class SessionArchive(Protocol):
+    """Keeps sessions that are over."""
+
+    async def put(self, session: ArchivedSession) -> None:
+        """Store it, in place of the same session stored before. Raises ArchiveUnavailable."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what it holds."""
+        ...
+
+
+def archived_session(
+    session_id: str, exported: Sequence[Any], *, redacted: bool
+) -> ArchivedSession:
+    """The record of an exported session, masked if `redacted`."""
+    fields, context, last, entries, etag, record = exported
+    session = session_of(session_id, (fields, context, last))
+    verified = verified_of(session_id, etag, record)
+    events = events_of(1, entries)
+    if redacted:
+        for event in events:
+            redact(event)
+        for key in list(session.context_json):
+            session.context_json[key] = masked_json(session.context_json[key])
+    created = datetime.fromtimestamp(session.create_time.seconds, UTC)
+    return ArchivedSession(
+        session_id=session_id,
+        tenant=session.tenant,
+        day=created.date().isoformat(),
+        reason=_reason(events),
+        document={
+            "session": MessageToDict(session),
+            "verified": MessageToDict(verified),
+            "events": [MessageToDict(event) for event in events],
+        },
+    )
+
+
+def _reason(events: Sequence[JournalEvent]) -> str:
+    last = events[-1] if events else JournalEvent()
+    return last.ended.reason if last.HasField("ended") else "expired"

@@ -1,0 +1,7 @@
+#!lua flags=allow-oom
+-- ARGV: the journal's length and the version as they were archived. What changed since stays.
+local version = redis.call('HGET', SESSION, 'version')
+if not version then return {'OK'} end
+if redis.call('LLEN', JOURNAL) ~= tonumber(ARGV[1]) or version ~= ARGV[2] then return {'CHANGED'} end
+redis.call('UNLINK', unpack(KEYS))
+return {'OK'}
