@@ -1,1 +1,25 @@
-"""Agents and scenarios: loading, checking, rendering."""
+"""Agents and scenarios: what authors write in YAML and Jinja, loaded and checked.
+
+    agent = AgentLoader().load_agent("concierge")        # agent.tools, agent.greeting, ...
+    scenario = ScenarioLoader().load_scenario("banking")  # scenario.agents, scenario.start_agent
+
+`documents` reads YAML and remembers lines, `models` says what may be written, `loading` finds the
+files, `prompts` renders them, `catalog` checks that everything named exists. What is wrong is told by
+file, line and key (`CatalogError`).
+"""
+
+from agentkit.catalog import Catalog
+from agentkit.documents import CatalogError
+from agentkit.loading import AgentLoader, ScenarioLoader
+from agentkit.models import Agent, ModelOptions, Scenario, Voice
+
+__all__ = [
+    "Agent",
+    "AgentLoader",
+    "Catalog",
+    "CatalogError",
+    "ModelOptions",
+    "Scenario",
+    "ScenarioLoader",
+    "Voice",
+]

@@ -1,0 +1,114 @@
+"""YAML documents that remember on which line each key stands, for errors that authors can follow."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+Path_ = tuple[str | int, ...]
+"""Keys and list positions from the document's root."""
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_BYTES = 256 * 1024
+
+
+class CatalogError(Exception):
+    """An agent or scenario is not right. The message names file, line and key, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A mapping read from a file."""
+
+    path: Path
+    content: dict[str, Any]
+    lines: Mapping[Path_, int]
+    """The line, counted from 1, of each key and list item."""
+
+    def where(self, at: Path_ = ()) -> str:
+        """`agent.yaml:12` for a place in the document, or for the nearest place around it."""
+        while at and at not in self.lines:
+            at = at[:-1]
+        return f"{self.path}:{self.lines.get(at, 1)}"
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML mapping. Raises CatalogError."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CatalogError(f"{path} is larger than {MAX_BYTES // 1024} KiB")
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise CatalogError(_yaml_problem(path, error)) from None
+    if not isinstance(content, dict) or node is None:
+        raise CatalogError(f"{path}:1: must hold `key: value` lines")
+    lines: dict[Path_, int] = {}
+    _note_lines(node, (), lines)
+    return Document(path, content, lines)
+
+
+def validated(kind: type[M], document: Document, content: Mapping[str, Any]) -> M:
+    """The model of a document's content. Raises CatalogError for the first thing that is wrong."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        at: Path_ = tuple(problem["loc"])
+        raise CatalogError(f"{document.where(at)}: {_sentence(kind, at, dict(problem))}") from None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'voice'?`, or a list of what there is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
+
+
+def _sentence(kind: type[BaseModel], at: Path_, problem: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in at)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{suggestion(str(at[-1]), _keys(kind, at[:-1]))}"
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    return f"key {key!r} is not right: {problem['msg']}"
+
+
+def _keys(kind: type[BaseModel], at: Path_) -> Iterable[str]:
+    """The keys that may stand at a place of the model."""
+    for part in at:
+        field = kind.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return ()
+        kind = inner
+    return kind.model_fields
+
+
+def _yaml_problem(path: Path, error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark else 1
+    problem = getattr(error, "problem", None) or str(error)
+    return f"{path}:{line}: is not YAML: {problem}"
+
+
+def _note_lines(node: yaml.Node, at: Path_, lines: dict[Path_, int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place = (*at, str(key.value))
+            lines[place] = key.start_mark.line + 1
+            _note_lines(value, place, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for position, item in enumerate(node.value):
+            lines[(*at, position)] = item.start_mark.line + 1
+            _note_lines(item, (*at, position), lines)
