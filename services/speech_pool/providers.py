@@ -14,14 +14,27 @@ def make_provider(settings: SpeechPoolSettings) -> SpeechProvider:
     """The provider that the settings name. Raises StartupError."""
     name = settings.speech_provider or settings.profile
     if name == "local":
-        from speech_pool.engines.local import LocalProvider
-
-        return LocalProvider()
+        return _local(settings)
     if ":" in name:
         return _by_path(name)()
     raise StartupError(
         f"setting VOICEMESH_SPEECH_PROVIDER names {name!r}, which this version does not have;"
         " use local, or module:attribute of a SpeechProvider."
+    )
+
+
+def _local(settings: SpeechPoolSettings) -> SpeechProvider:
+    # Imported here: the images of other profiles do not carry what the engines need.
+    from speech_pool.engines.endpointing import Endpointing
+    from speech_pool.engines.local import LocalProvider, LocalSettings
+
+    return LocalProvider(
+        LocalSettings(
+            recognizer_engine=settings.recognizer_engine,
+            synthesizer_engine=settings.synthesizer_engine,
+            worker_threads=settings.engine_threads,
+            endpointing=Endpointing(silence_seconds=settings.endpointing_silence_seconds),
+        )
     )
 
 

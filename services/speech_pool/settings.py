@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from meshkit.settings import MeshSettings, Port
@@ -15,6 +17,21 @@ class SpeechPoolSettings(MeshSettings):
         "",
         description="Engine: local, or module:attribute of a SpeechProvider class; empty: as the"
         " profile says.",
+    )
+    recognizer_engine: Literal["auto", "moonshine", "whisper", "pocketsphinx"] = Field(
+        "auto", description="What the local provider hears with; auto: the first installed."
+    )
+    synthesizer_engine: Literal["auto", "hibari", "piper", "espeak"] = Field(
+        "auto", description="What the local provider speaks with; auto: the first installed."
+    )
+    engine_threads: int = Field(
+        2, ge=1, le=64, description="Threads for the local provider's models; its share of cores."
+    )
+    endpointing_silence_seconds: float = Field(
+        0.5,
+        ge=0.1,
+        le=10,
+        description="Silence that ends an utterance for the local provider, unless a stream says.",
     )
     recognizer_warm: int = Field(
         2, ge=0, le=1000, description="Recognisers kept warm ahead of demand."

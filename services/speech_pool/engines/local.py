@@ -51,8 +51,8 @@ class LocalProvider:
 
     def __init__(self, settings: LocalSettings | None = None) -> None:
         """Nothing is loaded yet; clients can be opened after `load`."""
-        self._settings = settings or LocalSettings()
-        self._workers = Workers(self._settings.worker_threads, self._settings.max_waiting_jobs)
+        self.settings = settings or LocalSettings()
+        self._workers = Workers(self.settings.worker_threads, self.settings.max_waiting_jobs)
         self._models: _Models | None = None
         self.recognizers: ClientFactory[Recognizer] = LocalClientFactory(self._new_recognizer)
         self.synthesizers: ClientFactory[Synthesizer] = LocalClientFactory(self._new_synthesizer)
@@ -65,7 +65,7 @@ class LocalProvider:
         Raises ProviderUnavailable with one sentence that says what is missing and what to do.
         """
         if self._models is None:
-            self._models = models = await asyncio.to_thread(_load, self._settings)
+            self._models = models = await asyncio.to_thread(_load, self.settings)
             self.voices = models.speaking.voices
             _log.info(
                 "speech engines loaded",
@@ -88,7 +88,7 @@ class LocalProvider:
     def _new_recognizer(self) -> SegmentedRecognizer:
         models = self._loaded()
         return SegmentedRecognizer(
-            models.hearing, models.activity.stream, self._workers, self._settings.endpointing
+            models.hearing, models.activity.stream, self._workers, self.settings.endpointing
         )
 
     def _new_synthesizer(self) -> PhrasedSynthesizer:
