@@ -1,0 +1,115 @@
+"""The conversation's pen: events go to the session-store in order, batched while a write is under way.
+
+`add` never waits; its future is done once the event is journalled, for what must not happen before.
+While the store cannot be reached events stay here and are written again, up to a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from meshkit.errors import MeshError, PeerUnreachable, Reason
+from meshkit.fleet import Fleet
+from meshkit.logging import get_logger
+from meshkit.rpc import Retry
+from voicemesh.session.v1 import journal_pb2 as pb
+from voicemesh.session.v1.journal_event_pb2 import JournalEvent
+from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
+
+logger = get_logger("orchestrator.journal")
+
+APPEND_SECONDS = 2.0
+MAX_WAITING_EVENTS = 2000
+"""Kept while the store is away; past this the conversation cannot go on."""
+MAX_BATCH_EVENTS = 64
+_RETRY = Retry(attempts=3, first_seconds=0.05)
+_AGAIN_SECONDS = 0.5
+
+
+class Journal:
+    """Writes the events of one session under one epoch. `run` is its task, owned by the caller."""
+
+    def __init__(self, fleet: Fleet, session: str, epoch: int) -> None:
+        self._fleet = fleet
+        self._session = session
+        self._epoch = epoch
+        self._waiting: deque[tuple[JournalEvent, asyncio.Future[None]]] = deque()
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def add(self, event: JournalEvent) -> asyncio.Future[None]:
+        """Write an event after those before it. The future fails with the MeshError that ends it."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written.add_done_callback(_retrieved)
+        if len(self._waiting) >= MAX_WAITING_EVENTS:
+            reason = Reason.STORE_UNAVAILABLE
+            written.set_exception(MeshError(reason, "too many events wait for the session-store"))
+            return written
+        self._waiting.append((event, written))
+        self._idle.clear()
+        self._changed.set()
+        return written
+
+    async def run(self) -> None:
+        """Write until cancelled. Raises MeshError when the call is no longer ours to write for."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._waiting:
+                await self._write_some()
+            self._idle.set()
+
+    async def flushed(self, timeout: float) -> bool:
+        """Wait until nothing waits; False if it takes too long."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _write_some(self) -> None:
+        batch = [self._waiting[i] for i in range(min(len(self._waiting), MAX_BATCH_EVENTS))]
+        events = [event for event, _ in batch]
+        request = pb.AppendEventsRequest(
+            session=self._session, events=events, owner_epoch=self._epoch
+        )
+        try:
+            await self._fleet.unary(
+                JournalServiceStub, "AppendEvents", request, timeout=APPEND_SECONDS, retry=_RETRY
+            )
+        except MeshError as error:
+            await self._not_written(error)
+            return
+        for _, written in batch:
+            self._waiting.popleft()
+            _settle(written, lambda future: future.set_result(None))
+
+    async def _not_written(self, error: MeshError) -> None:
+        """Wait and write again if the store is away; otherwise fail all that waits."""
+        if isinstance(error, PeerUnreachable) or error.is_reason(
+            Reason.STORE_UNAVAILABLE, Reason.STORE_FULL
+        ):
+            logger.warning(
+                "journal waits", extra={"reason": error.reason, "events": len(self._waiting)}
+            )
+            await asyncio.sleep(error.retry_after_seconds or _AGAIN_SECONDS)
+            return
+        while self._waiting:
+            _, written = self._waiting.popleft()
+            _settle(written, lambda future: future.set_exception(error))
+        raise error
+
+
+def _settle(future: asyncio.Future[None], how: Callable[[asyncio.Future[None]], None]) -> None:
+    if not future.done():
+        how(future)
+
+
+def _retrieved(future: asyncio.Future[None]) -> None:
+    """Not everyone waits for an event; a failure is told by `run` as well."""
+    if not future.cancelled():
+        future.exception()

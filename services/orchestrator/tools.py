@@ -1,0 +1,161 @@
+"""The tool-executor, as a turn needs it: what tools there are, and what came of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from meshkit.context import outgoing_metadata
+from meshkit.errors import MeshError, PeerUnreachable, Reason, unreachable
+from meshkit.fleet import Fleet
+from meshkit.logging import get_logger
+from meshkit.rpc import Retry
+from meshkit.streams import ClientStream
+from orchestrator.history import Message, ToolCall
+from voicemesh.tools.v1 import outcome_pb2
+from voicemesh.tools.v1 import tool_executor_pb2 as pb
+from voicemesh.tools.v1.tool_executor_pb2_grpc import ToolExecutorServiceStub
+
+logger = get_logger("orchestrator.tools")
+
+LIST_SECONDS = 5.0
+TRIES = 2
+_RETRY = Retry(attempts=3, first_seconds=0.1)
+
+Outcome = outcome_pb2.ToolOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a tool runs."""
+
+    session: str
+    """`sessions/{session}`."""
+    agent: str
+    """`agents/{agent}`."""
+    owner_epoch: int
+
+
+class Tools:
+    """The tools of the mesh. `seconds`: what one call may take, retries included."""
+
+    def __init__(self, fleet: Fleet, *, seconds: float, heartbeat: float) -> None:
+        self._fleet = fleet
+        self._seconds = seconds
+        self._heartbeat = heartbeat
+        self._known: Mapping[str, pb.Tool] = {}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The tools last listed."""
+        return frozenset(self._known)
+
+    async def refresh(self) -> None:
+        """List the tools again. Raises MeshError."""
+        found: dict[str, pb.Tool] = {}
+        token = ""
+        while True:
+            request = pb.ListToolsRequest(page_size=100, page_token=token)
+            page = await self._fleet.unary(
+                ToolExecutorServiceStub, "ListTools", request, timeout=LIST_SECONDS, retry=_RETRY
+            )
+            found |= {tool.name.removeprefix("tools/"): tool for tool in page.tools}
+            token = page.next_page_token
+            if not token:
+                break
+        self._known = found
+
+    def offered(self, names: Iterable[str]) -> list[Message]:
+        """The tools as a model is offered them."""
+        return [_function(self._known[name]) for name in names if name in self._known]
+
+    async def run(self, call: ToolCall, caller: Caller) -> Outcome:
+        """What came of a call. Failures are outcomes too, for the model to speak about.
+
+        Raises MeshError only when the call is no longer ours (CALL_OWNER_SUPERSEDED).
+        """
+        request = pb.ExecuteToolRequest(
+            name=f"tools/{call.tool}",
+            session=caller.session,
+            arguments_json=call.arguments,
+            request_id=call.request_id,
+            agent=caller.agent,
+            owner_epoch=caller.owner_epoch,
+        )
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._tried(request)
+        except TimeoutError:
+            return _failure("TIMED_OUT", "That is taking too long right now.", retryable=True)
+        except MeshError as error:
+            if error.is_reason(Reason.CALL_OWNER_SUPERSEDED):
+                raise
+            logger.warning("tool did not run", extra={"tool": call.tool, "reason": error.reason})
+            return _not_run(error)
+
+    async def _tried(self, request: pb.ExecuteToolRequest) -> Outcome:
+        """Ask a pod, and once more another with the same request_id: it runs once all the same."""
+        tried: list[str] = []
+        for attempt in range(TRIES):
+            fresh = self._fleet.addresses - set(tried)
+            address = self._fleet.pick(exclude=tried if fresh else ())
+            tried.append(address)
+            try:
+                return await self._asked(request, address)
+            except MeshError as error:
+                if isinstance(error, PeerUnreachable):
+                    self._fleet.suspect(address)
+                waits = error.retryable or error.is_reason(Reason.TOOL_CONCURRENCY_EXCEEDED)
+                if attempt + 1 == TRIES or not waits:
+                    raise
+                await asyncio.sleep(_RETRY.delay_seconds(attempt, error))
+        raise AssertionError("TRIES is at least one")
+
+    async def _asked(self, request: pb.ExecuteToolRequest, address: str) -> Outcome:
+        stub = self._fleet.stub(ToolExecutorServiceStub, address)
+        answers = stub.ExecuteTool(request, timeout=self._seconds, metadata=outgoing_metadata())
+        stream = ClientStream[pb.ExecuteToolRequest, pb.ExecuteToolResponse](
+            answers, pb.ExecuteToolRequest, interval=self._heartbeat, peer=address
+        )
+        async with stream:
+            answer = await stream.receive()
+        if answer is None:
+            import grpc
+
+            raise unreachable(grpc.StatusCode.UNAVAILABLE, "ended without an outcome", address)
+        return answer.outcome
+
+
+def told_to_model(outcome: Outcome) -> str:
+    """The JSON that the model is given as a call's result."""
+    if outcome.WhichOneof("outcome") == "failure":
+        failure = outcome.failure
+        told = {
+            "success": False,
+            "reason": failure.reason,
+            "message": failure.message,
+            "retryable": failure.retryable,
+        }
+        return json.dumps(told, ensure_ascii=False)
+    return str(outcome.result_json)
+
+
+def _function(tool: pb.Tool) -> Message:
+    function = {
+        "name": tool.name.removeprefix("tools/"),
+        "description": tool.description,
+        "parameters": json.loads(tool.parameters_json or "{}"),
+    }
+    return {"type": "function", "function": function}
+
+
+def _not_run(error: MeshError) -> Outcome:
+    said = "That system is not answering right now. Please try again in a moment."
+    return _failure(error.reason, said, retryable=True)
+
+
+def _failure(reason: str, message: str, *, retryable: bool) -> Outcome:
+    failure = outcome_pb2.ToolFailure(reason=reason, message=message, retryable=retryable)
+    return Outcome(failure=failure)

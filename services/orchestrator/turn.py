@@ -1,0 +1,160 @@
+"""One answer of the agent: the model's rounds, the tools between them, the segments as they close.
+
+The order that keeps "write, then act": a round is journalled before any tool of it runs; a segment's
+event is handed to the journal before the segment is sent. Nothing here waits for the store but the
+tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agentkit import Agent
+from meshkit.names import tool_request_id
+from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
+from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
+from orchestrator.segmenter import Segmenter
+from orchestrator.timing import TurnClock
+from orchestrator.tools import Caller, Outcome, told_to_model
+
+JOURNAL_SECONDS = 3.0
+"""How long tools wait for their round to be journalled; then they do not run."""
+
+
+class TurnFailed(Exception):
+    """The turn was given up. `reason` is one of TurnCompleted.failure_reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Stage(Protocol):
+    """What a turn needs around it: the stream to the gateway and the journal."""
+
+    async def say(self, segment: Segment, agent: str) -> None:
+        """Send a segment to be spoken, its event with it."""
+        ...
+
+    async def tool_started(self, call: ToolCall) -> None:
+        """Tell that a tool runs."""
+        ...
+
+    def answered(
+        self, turn: str, number: int, text: str, round_: Round, by: Answered
+    ) -> Awaitable[None]:
+        """Journal a round; done when it is written."""
+        ...
+
+    def tool_answered(self, call: ToolCall, outcome: Outcome) -> None:
+        """Journal what came of a call."""
+        ...
+
+
+RunTool = Callable[[ToolCall, Caller], Awaitable[Outcome]]
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn of an agent, to be run once."""
+
+    record: TurnRecord
+    agent: Agent
+    caller: Caller
+    stage: Stage
+    model: LanguageModel
+    run_tool: RunTool
+    tools: Sequence[Message]
+    prompt: str
+    messages: Callable[[], list[Message]]
+    clock: TurnClock
+    max_rounds: int
+    _segments: int = field(default=0, init=False)
+
+    async def run(self) -> None:
+        """Answer. Raises TurnFailed; being cancelled leaves in the record what was sent."""
+        for number in range(self.max_rounds):
+            round_ = await self._round(number)
+            if not round_.calls:
+                if not self._segments:
+                    raise TurnFailed("MODEL_ANSWERED_NOTHING")
+                return
+            await self._run_tools(round_)
+        raise TurnFailed("ROUNDS_EXCEEDED")
+
+    async def say(self, text: str) -> None:
+        """Say a text that no model made: a greeting or an apology."""
+        round_ = Round()
+        self.record.rounds.append(round_)
+        await self._send(round_, text)
+
+    async def _round(self, number: int) -> Round:
+        """One answer of the model, said as it comes, then journalled."""
+        messages = [{"role": "system", "content": self.prompt}, *self.messages()]
+        round_ = Round()
+        self.record.rounds.append(round_)
+        text, answered = await self._stream(round_, messages)
+        round_.calls = tuple(
+            ToolCall(self._request_id(number, ordinal), call.call_id, call.tool, call.arguments)
+            for ordinal, call in enumerate(answered.calls)
+        )
+        written = self.stage.answered(self.record.turn, number, text, round_, answered)
+        if round_.calls:
+            await self._journalled(written)
+        return round_
+
+    async def _stream(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
+        segmenter, text = Segmenter(), ""
+        answer = self.model.answer(messages, self.tools, self.agent.model)
+        try:
+            async with aclosing(self.clock.waiting_for_model(answer)) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        text += event.text
+                        await self._send_all(round_, segmenter.feed(event.text))
+                    else:
+                        await self._send_all(round_, segmenter.flush())
+                        return text, event
+        except ModelUnavailable:
+            raise TurnFailed("MODEL_UNAVAILABLE") from None
+        raise TurnFailed("MODEL_UNAVAILABLE")
+
+    async def _send_all(self, round_: Round, texts: Sequence[str]) -> None:
+        for text in texts:
+            await self._send(round_, text)
+
+    async def _send(self, round_: Round, text: str) -> None:
+        segment = Segment(f"{self.record.turn}/s{self._segments}", text)
+        self._segments += 1
+        round_.segments.append(segment)
+        await self.stage.say(segment, self.agent.name)
+        self.clock.segment_sent()
+
+    async def _run_tools(self, round_: Round) -> None:
+        """All calls of a round together; results in the model's order."""
+        for call in round_.calls:
+            await self.stage.tool_started(call)
+        outcomes = await asyncio.gather(*(self.run_tool(c, self.caller) for c in round_.calls))
+        for call, outcome in zip(round_.calls, outcomes, strict=True):
+            self.stage.tool_answered(call, outcome)
+            round_.results[call.call_id] = told_to_model(outcome)
+        self.clock.tools_ran([_body_seconds(outcome) for outcome in outcomes])
+
+    async def _journalled(self, written: Awaitable[Any]) -> None:
+        try:
+            async with asyncio.timeout(JOURNAL_SECONDS):
+                await written
+        except TimeoutError:
+            raise TurnFailed("STORE_UNAVAILABLE") from None
+
+    def _request_id(self, number: int, ordinal: int) -> str:
+        session = self.caller.session.removeprefix("sessions/")
+        return tool_request_id(session, self.record.turn, number, ordinal)
+
+
+def _body_seconds(outcome: Outcome) -> float:
+    return outcome.execution_duration.ToTimedelta().total_seconds()
