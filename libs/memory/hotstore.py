@@ -15,12 +15,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-import redis.asyncio as redis
 from redis import exceptions
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.credentials import CredentialProvider
 
+from memory.clients import open_client
 from memory.scripts import Script, ScriptCall, Value
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
@@ -40,6 +39,7 @@ _UNREACHABLE = (
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
     exceptions.ClusterDownError,
+    exceptions.RedisClusterException,
     exceptions.TryAgainError,
     OSError,
     TimeoutError,
@@ -51,7 +51,8 @@ class HotStore:
 
     `timeout` is the budget in seconds of one operation with its retries, unless the operation names
     a smaller one. `credentials` tells who we are at each new connection, and again while connections
-    live; without it the URL does. Raises ValueError for a URL that is none.
+    live; without it the URL does. `cluster`: the URL is of any node of one. Raises ValueError for a
+    URL that is none.
     """
 
     def __init__(
@@ -63,25 +64,20 @@ class HotStore:
         max_connections: int = 64,
         durability: Durability = "disk",
         credentials: CredentialProvider | None = None,
+        cluster: bool = False,
     ) -> None:
         self._timeout, self._attempts = timeout, attempts
         self._durability = durability
-        self._loaded: set[str] = set()
+        self._loaded: set[tuple[str, ClusterNode | None]] = set()
         self.address = _shown(url)
-        pool = redis.BlockingConnectionPool.from_url(
+        self._client = open_client(
             url,
-            max_connections=max_connections,
+            cluster=cluster,
             timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),  # ours counts against the caller's budget
-            protocol=2,
-            credential_provider=credentials,
+            max_connections=max_connections,
+            credentials=credentials,
         )
-        # Not `from_pool`, which would not have live connections told of new credentials.
-        self._client = redis.Redis(connection_pool=pool, credential_provider=credentials)
-        self._client.auto_close_connection_pool = True
-        self._client.response_callbacks.clear()  # replies as the server gives them
+        self._turns = asyncio.Semaphore(max_connections)
         self._execute: Callable[..., Awaitable[Any]] = self._client.execute_command
 
     async def __aenter__(self) -> Self:
@@ -141,9 +137,16 @@ class HotStore:
             lambda _: self._execute(*parts), timeout, self._attempts if repeatable else 1
         )
 
-    def subscriber(self) -> redis.client.PubSub:
+    async def subscriber(self) -> Any:
         """A connection of its own for messages of other processes; for `Subscriptions`."""
+        if isinstance(self._client, RedisCluster):
+            await self._client.initialize()  # it must know a node to listen at
         return self._client.pubsub()
+
+    async def facts(self) -> bytes:
+        """The server's INFO; that of one node of a cluster."""
+        told = await self.command("INFO")
+        return next(iter(told.values())) if isinstance(told, dict) else bytes(told)
 
     async def ping(self) -> None:
         """Raises STORE_UNAVAILABLE unless the server answers."""
@@ -156,29 +159,40 @@ class HotStore:
             return await self._execute("EVAL", script.text, *body)
 
     async def _durably(self, script: Script, body: Sequence[Value], left: float) -> Any:
-        if script.sha not in self._loaded:  # a wait behind a script that is not there is lost time
-            await self._execute("SCRIPT", "LOAD", script.text)
-            self._loaded.add(script.sha)
-        reply, kept = await self._pipelined(("EVALSHA", script.sha, *body), left)
-        if isinstance(reply, exceptions.NoScriptError):
-            self._loaded.discard(script.sha)
+        node = await self._node(body)
+        if (script.sha, node) not in self._loaded:  # a wait behind a missing script is lost time
+            await self._execute("SCRIPT", "LOAD", script.text, **_at(node))
+            self._loaded.add((script.sha, node))
+        reply, kept = await self._pipelined(("EVALSHA", script.sha, *body), left, node)
+        if isinstance(reply, exceptions.NoScriptError) or await self._node(body) is not node:
+            # Forgotten, or run where the slot has moved to, whereas the wait was here.
+            self._loaded.discard((script.sha, node))
             return await self._durably(script, body, left / 2)
         if isinstance(reply, Exception):
             raise reply
         _check_kept(kept, self._durability)
         return reply
 
-    async def _pipelined(self, command: Sequence[Value], left: float) -> tuple[Any, Any]:
+    async def _pipelined(
+        self, command: Sequence[Value], left: float, node: ClusterNode | None
+    ) -> tuple[Any, Any]:
         """A command and the wait, which counts what its own connection wrote: both go down one."""
         milliseconds = max(1, int(left * 700))
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command(*command)
         if self._durability == "disk":
-            pipeline.execute_command("WAITAOF", 1, 0, milliseconds)
+            pipeline.execute_command("WAITAOF", 1, 0, milliseconds, **_at(node))
         else:
-            pipeline.execute_command("WAIT", 1, milliseconds)
+            pipeline.execute_command("WAIT", 1, milliseconds, **_at(node))
         reply, kept = await pipeline.execute(raise_on_error=False)
         return reply, kept
+
+    async def _node(self, body: Sequence[Value]) -> ClusterNode | None:
+        """The node of a script's keys in a cluster, None where there is but one server."""
+        if isinstance(self._client, RedisCluster):
+            await self._client.initialize()
+            return self._client.get_node_from_key(str(body[1]))
+        return None
 
     async def _retrying(
         self,
@@ -191,7 +205,7 @@ class HotStore:
         deadline = loop.time() + min(self._timeout, timeout or self._timeout)
         for attempt in range(attempts):
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(deadline), self._turns:
                     return await operation(deadline - loop.time())
             except exceptions.AuthenticationError as error:
                 raise self._unavailable("refused our credentials", error) from None
@@ -210,6 +224,11 @@ class HotStore:
             f"Redis at {self.address} {what}: {str(cause) or type(cause).__name__}",
             retry_after_seconds=RETRY_SECONDS,
         )
+
+
+def _at(node: ClusterNode | None) -> dict[str, Any]:
+    """For commands without a key, which a cluster client would send anywhere."""
+    return {} if node is None else {"target_nodes": [node]}
 
 
 def _shown(url: str) -> str:

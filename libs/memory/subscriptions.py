@@ -143,12 +143,12 @@ class Subscriptions:
             await self._listened.wait()
             try:
                 await self._read_connection()
-            except (*_BROKEN, exceptions.RedisError) as error:
+            except Exception as error:  # whatever it was, the listeners need a new connection
                 logger.warning("subscriptions broke", extra={"cause": str(error)})
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _read_connection(self) -> None:
-        pubsub = self._hot.subscriber()
+        pubsub = await self._hot.subscriber()
         try:
             begun = {_ALWAYS, *self._feeds}
             await pubsub.subscribe(*begun)
@@ -161,7 +161,7 @@ class Subscriptions:
                     self._deliver(message)
         finally:
             self._pubsub = None
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            await pubsub.aclose()
 
     def _deliver(self, message: dict[str, Any]) -> None:
         for feed in self._feeds.get(message["channel"], ()):

@@ -69,6 +69,7 @@ def open_hot_store(settings: SessionStoreSettings) -> HotStore:
             timeout=settings.store_seconds,
             max_connections=settings.redis_max_connections,
             durability=settings.store_durability,
+            cluster=settings.redis_cluster,
         )
     except ValueError as error:
         raise StartupError(

@@ -38,7 +38,7 @@ async def until_answering(
 async def warn_of_losses(hot: HotStore) -> None:
     """Log what of this Redis would lose sessions: eviction, or no append-only file."""
     try:
-        facts = _facts(await hot.command("INFO"))
+        facts = _facts(await hot.facts())
     except MeshError as error:
         logger.info("redis does not tell its settings", extra={"cause": error.message})
         return

@@ -23,6 +23,9 @@ class SessionStoreSettings(MeshSettings):
     redis_url: str = Field(
         "", description="Redis to keep state in: redis:// or rediss://host:port/database."
     )
+    redis_cluster: bool = Field(
+        False, description="Whether redis_url names a node of a Redis cluster."
+    )
     redis_max_connections: int = Field(
         64, ge=1, le=1000, description="Most connections to Redis; further requests wait for one."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.crc import key_slot
 
 from memory.embedded import EmbeddedValkey
 from tests.support.store import RunningStore, replica, running_store
@@ -39,8 +40,8 @@ from voicemesh.tools.v1.outcome_pb2 import ToolOutcome
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path) as running:
+async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, cluster=cluster) as running:
         yield running
 
 
@@ -109,7 +110,7 @@ async def test_an_expired_session_is_gone_with_all_its_keys(store: RunningStore)
     await store.sessions.CreateSession(request)
     await append(store, said(1))
     # As time does; the server has no clock that a test could move.
-    for key in await store.hot.command("KEYS", "voicemesh:{a}:*"):
+    for key in await store.keys("voicemesh:{a}:*"):
         await store.hot.command("PEXPIRE", key, 0)
     error = await refused(store.sessions.GetSession(ss.GetSessionRequest(name=S)))
     assert error.reason == "SESSION_NOT_FOUND"
@@ -298,7 +299,7 @@ async def test_a_verified_record_with_a_stale_etag_conflicts(store: RunningStore
 
 async def test_verified_and_epochs_need_the_disk(store: RunningStore) -> None:
     await create(store)
-    await store.hot.command("CONFIG", "SET", "appendonly", "no")
+    await store.everywhere("CONFIG", "SET", "appendonly", "no")
     for call in (set_verified(store, "c1", "identity"), acquire(store, GATEWAY_A, "r")):
         error = await refused(call)
         assert error.reason == "STORE_NOT_DURABLE"
@@ -582,13 +583,13 @@ async def test_every_key_has_an_expiry_and_one_slot(store: RunningStore) -> None
     await store.claims.ClaimTool(
         cl.ClaimToolRequest(request_id=request_id, fingerprint="f", holder="h", owner_epoch=1)
     )
-    every = await store.hot.command("KEYS", "*")
+    every = await store.keys()
     assert [await store.hot.command("PEXPIRETIME", key) > 0 for key in every] == [True] * 8
     keys = [key for key in every if b"{a}" in key]
     assert len(keys) == 6
     expiries = {await store.hot.command("PEXPIRETIME", key) for key in keys}
     assert len(expiries) == 1
-    assert len({await store.hot.command("CLUSTER", "KEYSLOT", key) for key in keys}) == 1
+    assert len({key_slot(key) for key in keys}) == 1
 
 
 @pytest.mark.parametrize("write", ["append", "update", "renew", "verify", "acquire"])
@@ -674,7 +675,7 @@ async def test_an_ownership_that_lasts_too_long_is_refused(store: RunningStore) 
 async def test_full_memory_refuses_writes_whole_and_answers_reads(store: RunningStore) -> None:
     await create(store)
     await acquire(store, GATEWAY_A, "r1")
-    await store.hot.command("CONFIG", "SET", "maxmemory", "1")
+    await store.everywhere("CONFIG", "SET", "maxmemory", "1")
     for call in (
         append(store, said(1), epoch=1),
         update(store, "scenario", scenario="scenarios/x", epoch=1),
@@ -720,7 +721,7 @@ async def test_without_redis_every_request_is_told_when_to_come_again(tmp_path: 
 
 async def test_a_short_deadline_is_kept_when_redis_is_silent(store: RunningStore) -> None:
     await create(store)
-    await store.hot.command("CLIENT", "PAUSE", 2000, "ALL")
+    await store.everywhere("CLIENT", "PAUSE", 2000, "ALL")
     request = ss.GetSessionRequest(name=S)
     error = await refused(store.sessions.GetSession(request, timeout=0.5))
     assert error.reason == "STORE_UNAVAILABLE"

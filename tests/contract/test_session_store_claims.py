@@ -16,6 +16,7 @@ from tests.support.store_calls import (
     S,
     acquire,
     append,
+    channels,
     create,
     ended,
     get,
@@ -31,8 +32,8 @@ OUTCOME = ToolOutcome(result_json='{"success": true}')
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path) as running:
+async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, cluster=cluster) as running:
         await create(running)
         yield running
 
@@ -176,7 +177,7 @@ async def test_what_was_never_claimed_is_not_found(store: RunningStore) -> None:
 async def test_waiting_ends_with_the_outcome(store: RunningStore) -> None:
     token = (await claim(store)).claim_token
     waiting = asyncio.create_task(seen(store, 10))
-    while not await store.hot.command("PUBSUB", "CHANNELS", "*{a}*"):
+    while not await channels(store):
         await asyncio.sleep(0)
     began = asyncio.get_running_loop().time()
     await complete(store, token)
@@ -194,7 +195,7 @@ async def test_waiting_for_a_dead_claim_ends_at_once(store: RunningStore) -> Non
 
 async def test_claims_and_outcomes_need_the_disk(store: RunningStore) -> None:
     token = (await claim(store)).claim_token
-    await store.hot.command("CONFIG", "SET", "appendonly", "no")
+    await store.everywhere("CONFIG", "SET", "appendonly", "no")
     for call in (claim(store, request_id=f"{S}/t3/0/2"), complete(store, token)):
         assert (await refused(call)).reason == "STORE_NOT_DURABLE"
 

@@ -12,7 +12,6 @@ import grpc
 import pytest
 
 from memory.embedded import EmbeddedValkey
-from memory.hotstore import HotStore
 from meshkit.errors import from_rpc_error
 from tests.support.store import RunningStore, replica, running_store
 from tests.support.store_calls import (
@@ -20,6 +19,7 @@ from tests.support.store_calls import (
     S,
     acquire,
     append,
+    channels,
     create,
     ended,
     said,
@@ -30,8 +30,8 @@ from voicemesh.session.v1 import journal_pb2 as jr
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path) as running:
+async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, cluster=cluster) as running:
         await create(running)
         yield running
 
@@ -135,7 +135,7 @@ async def test_a_broken_connection_skips_nothing(store: RunningStore) -> None:
     async with watch(store) as watching:
         await append(store, said(1))
         assert await watching.next() == 1
-        await store.hot.command("CLIENT", "KILL", "TYPE", "pubsub")
+        await store.everywhere("CLIENT", "KILL", "TYPE", "pubsub")
         await append(store, said(2), said(3))
         assert [await watching.next(), await watching.next()] == [2, 3]
         await append(store, said(4))
@@ -153,15 +153,10 @@ async def test_watches_leave_nothing_behind(store: RunningStore) -> None:
     async with watch(store) as watching:
         await append(store, said(1))
         await watching.next()
-        assert await channels(store.hot)
+        assert await channels(store)
     async with asyncio.timeout(5):
-        while await channels(store.hot):
+        while await channels(store):
             await asyncio.sleep(0)
-
-
-async def channels(hot: HotStore) -> list[bytes]:
-    found: list[bytes] = await hot.command("PUBSUB", "CHANNELS", "*{a}*")
-    return found
 
 
 async def test_an_unknown_session_and_a_place_beyond_the_end_are_refused(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import grpc
 
 from memory.embedded import EmbeddedValkey
 from memory.hotstore import HotStore
+from memory.scripts import Value
 from memory.subscriptions import Subscriptions
 from session_store.__main__ import make_server
 from session_store.settings import SessionStoreSettings
@@ -36,6 +37,16 @@ class RunningStore:
     address: str
     drain: Callable[[], None]
     """Begin to shut down, as SIGTERM does."""
+    nodes: Sequence[HotStore] = ()
+    """Each server behind it, for what a test does to servers."""
+
+    async def everywhere(self, *command: Value) -> list[Any]:
+        """Run a command on each server; the replies."""
+        return [await node.command(*command) for node in self.nodes]
+
+    async def keys(self, pattern: str = "*") -> list[bytes]:
+        """The keys of all servers."""
+        return [key for keys in await self.everywhere("KEYS", pattern) for key in keys]
 
 
 @asynccontextmanager
@@ -47,6 +58,7 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
         timeout=told.store_seconds,
         max_connections=told.redis_max_connections,
         durability=told.store_durability,
+        cluster=told.redis_cluster,
     )
     async with (
         hot,
@@ -72,7 +84,24 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
 
 
 @asynccontextmanager
-async def running_store(folder: Path, **settings: Any) -> AsyncIterator[RunningStore]:
-    """A Valkey server of its own, and one replica on it."""
-    async with EmbeddedValkey(folder) as valkey, replica(valkey.url, **settings) as store:
+async def running_store(
+    folder: Path, *, cluster: Sequence[str] | None = None, **settings: Any
+) -> AsyncIterator[RunningStore]:
+    """A replica on a Valkey server of its own, or on a cluster, which is emptied first."""
+    async with AsyncExitStack() as stack:
+        urls = cluster or [(await stack.enter_async_context(EmbeddedValkey(folder))).url]
+        nodes = [await stack.enter_async_context(HotStore(url)) for url in urls]
+        if cluster:
+            await _as_new(nodes)
+        told = {"redis_cluster": bool(cluster), **settings}
+        store = await stack.enter_async_context(replica(urls[0], **told))
+        store.nodes = nodes
         yield store
+
+
+async def _as_new(nodes: Sequence[HotStore]) -> None:
+    """Undo what another test did to the servers."""
+    for node in nodes:
+        await node.command("CLIENT", "UNPAUSE")
+        await node.command("CONFIG", "SET", "maxmemory", 0, "appendonly", "yes")
+        await node.command("FLUSHALL")

@@ -103,3 +103,9 @@ async def get_verified(store: RunningStore) -> ev.VerifiedRecord:
     request = ss.GetVerifiedRequest(name=f"{S}/verified")
     response: ss.GetVerifiedResponse = await store.sessions.GetVerified(request)
     return response.verified
+
+
+async def channels(store: RunningStore) -> list[bytes]:
+    """Channels of the session that somebody listens to."""
+    found = await store.everywhere("PUBSUB", "CHANNELS", "*{a}*")
+    return [channel for channels in found for channel in channels]
