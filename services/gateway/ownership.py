@@ -89,7 +89,7 @@ class Ownership:
 
     async def _create(self) -> bool:
         """True if the session was there already."""
-        session = session_store_pb2.Session(scenario=self._scenario)
+        session = session_store_pb2.Session(scenario=f"scenarios/{self._scenario}")
         request = session_store_pb2.CreateSessionRequest(
             session_id=self._id, session=session, request_id=uuid.uuid4().hex
         )
