@@ -1,0 +1,71 @@
+{{/* What the schema cannot see. Each refusal says what is wrong and what to write. */}}
+
+{{- define "voicemesh.checks" -}}
+{{- $v := .Values -}}
+{{- if not $v.image.repository -}}
+{{- fail "image.repository is not set: name the registry and folder that hold the five images, such as registry.example.com/voicemesh." -}}
+{{- end -}}
+{{- if eq (lower $v.image.tag) "latest" -}}
+{{- fail "image.tag is latest, which names no version: a restarted pod could run other code than its neighbours. Use a version, or leave it empty for the chart's appVersion." -}}
+{{- end -}}
+{{- if not (or $v.redis.url (index $v.components "session-store" "secrets" "redis_url" "existingSecret")) -}}
+{{- fail "No Redis is named: set redis.url to redis://host:port/0 or rediss://host:port/0, or name a Secret with the URL in components.session-store.secrets.redis_url.existingSecret." -}}
+{{- end -}}
+{{- if and $v.redis.url (index $v.components "session-store" "secrets" "redis_url" "existingSecret") -}}
+{{- fail "Redis is named twice, by redis.url and by components.session-store.secrets.redis_url: leave one of them empty." -}}
+{{- end -}}
+{{- if contains "@" $v.redis.url -}}
+{{- fail "redis.url holds a user or password, which would be readable in the Deployment: put the whole URL in a Secret, name it in components.session-store.secrets.redis_url.existingSecret, and leave redis.url empty." -}}
+{{- end -}}
+{{- range $end, $what := dict "model" "an OpenAI-compatible endpoint" "embeddings" "an OpenAI-compatible endpoint that embeds texts" -}}
+{{- if not (index $v $end "url") -}}
+{{- fail (printf "%s.url is not set: name %s by its base URL, such as https://my.openai.azure.com/openai/v1." $end $what) -}}
+{{- end -}}
+{{- if not (index $v $end "name") -}}
+{{- fail (printf "%s.name is not set: name the model or deployment that %s.url is asked for." $end $end) -}}
+{{- end -}}
+{{- end -}}
+{{- range $end := list "redis" "model" "embeddings" -}}
+{{- include "voicemesh.checkOutside" (dict "end" $end "is" (index $v $end) "policies" $v.networkPolicy.enabled) -}}
+{{- end -}}
+{{- range $name := include "voicemesh.names" . | fromYamlArray -}}
+{{- $is := include "voicemesh.component" (dict "root" $ "name" $name) | fromYaml -}}
+{{- include "voicemesh.checkComponent" (dict "root" $ "name" $name "is" $is) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The policy opens one port: the URL must go to it. */}}
+{{- define "voicemesh.checkOutside" -}}
+{{- if .is.url -}}
+{{- $url := urlParse .is.url -}}
+{{- $usual := dict "redis" 6379 "rediss" 6379 "http" 80 "https" 443 -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (get $usual $url.scheme) | int -}}
+{{- if and .policies (ne $port (int .is.port)) -}}
+{{- fail (printf "%s.url goes to port %d, but the network policy would open %s.port %d: make them the same." .end $port .end (int .is.port)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .policies (not .is.peers) -}}
+{{- fail (printf "%s.peers is empty, so no pod could reach it: list where it is as NetworkPolicy peers, such as {ipBlock: {cidr: 10.1.2.0/24}} or {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}}, or set networkPolicy.enabled to false." .end .end) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "voicemesh.checkComponent" -}}
+{{- $at := printf "components.%s" .name -}}
+{{- $least := add (int .is.preStopSeconds) (int .is.drainSeconds) 5 | int -}}
+{{- if lt (int .is.terminationGracePeriodSeconds) $least -}}
+{{- fail (printf "%s.terminationGracePeriodSeconds is %d, so Kubernetes would kill the pod while it drains: preStopSeconds %d + drainSeconds %d + 5 to close needs at least %d." $at (int .is.terminationGracePeriodSeconds) (int .is.preStopSeconds) (int .is.drainSeconds) $least) -}}
+{{- end -}}
+{{- range $setting, $value := .is.settings -}}
+{{- if or (regexMatch "(_port|_target)$" $setting) (has $setting (list "advertised_address" "bind_host" "drain_seconds" "profile" "redis_url" "model_base_url" "model_name" "embeddings_base_url" "embeddings_model")) -}}
+{{- fail (printf "%s.settings.%s is the chart's own to set, from ports, calls, drainSeconds, profile, redis, model or embeddings: set that instead." $at $setting) -}}
+{{- end -}}
+{{- if regexMatch "(^|_)(key|secret|password|token|connection_string)$" $setting -}}
+{{- fail (printf "%s.settings.%s would write a secret into a ConfigMap: put it in a Secret and name that in %s.secrets.%s." $at $setting $at $setting) -}}
+{{- end -}}
+{{- end -}}
+{{- range $setting, $secret := .is.secrets -}}
+{{- if and (eq $at "components.gateway") (not $secret.existingSecret) -}}
+{{- fail (printf "%s.secrets.%s.existingSecret is not set, and without it the gateway refuses to listen: make a Secret (kubectl create secret generic voicemesh-keys --from-literal=media-key=... --from-literal=control-key=..., at least 32 characters each) and name it." $at $setting) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,110 @@
+{{/* The one pod template. What makes a pod safe is written here and is not a value. */}}
+
+{{- define "voicemesh.pod" -}}
+metadata:
+  labels:
+    {{- include "voicemesh.labels" . | nindent 4 }}
+    {{- with .is.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    checksum/config: {{ include "voicemesh.settings" . | sha256sum }}
+    {{- with .is.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "voicemesh.name" . }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ int .is.terminationGracePeriodSeconds }}
+  {{- with .root.Values.image.pullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . | quote }}
+    {{- end }}
+  {{- end }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 10001
+    runAsGroup: 10001
+    fsGroup: 10001
+    seccompProfile: {type: RuntimeDefault}
+  containers:
+    - name: {{ .name }}
+      image: {{ include "voicemesh.image" . | quote }}
+      imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        privileged: false
+        readOnlyRootFilesystem: true
+        capabilities: {drop: [ALL]}
+      envFrom:
+        - configMapRef: {name: {{ include "voicemesh.name" . }}}
+      env:
+        {{- include "voicemesh.env" . | nindent 8 }}
+      ports:
+        {{- range $port, $number := .is.ports }}
+        - {name: {{ $port }}, containerPort: {{ int $number }}, protocol: TCP}
+        {{- end }}
+      {{- include "voicemesh.probes" . | nindent 6 }}
+      lifecycle:
+        preStop:
+          sleep: {seconds: {{ int .is.preStopSeconds }}}
+      resources:
+        {{- toYaml .is.resources | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: 256Mi}
+  topologySpreadConstraints:
+    {{- $it := . }}
+    {{- range .is.topologySpread }}
+    - maxSkew: 1
+      topologyKey: {{ .topologyKey | quote }}
+      whenUnsatisfiable: {{ .whenUnsatisfiable }}
+      matchLabelKeys: [pod-template-hash]
+      labelSelector:
+        matchLabels:
+          {{- include "voicemesh.selector" $it | nindent 10 }}
+    {{- end }}
+  {{- with .is.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .is.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .is.priorityClassName }}
+  priorityClassName: {{ . | quote }}
+  {{- end }}
+{{- end -}}
+
+{{/* Up, able to take work, alive: asked of the gRPC health service, or over HTTP of the gateway.
+     Kubernetes asks a pod that terminates only for readiness, so a drain is not cut by liveness. */}}
+{{- define "voicemesh.probes" -}}
+startupProbe:
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz") | nindent 2 }}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: {{ div (add (int .is.startupSeconds) 1) 2 }}
+readinessProbe:
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/readyz") | nindent 2 }}
+  periodSeconds: 5
+  timeoutSeconds: 3
+  failureThreshold: 2
+livenessProbe:
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz") | nindent 2 }}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+{{- end -}}
+
+{{- define "voicemesh.asked" -}}
+{{- if .ports.http -}}
+httpGet: {path: {{ .path }}, port: {{ int .ports.http }}, scheme: HTTP}
+{{- else -}}
+grpc: {port: {{ int .ports.grpc }}, service: ""}
+{{- end -}}
+{{- end -}}
