@@ -7,8 +7,8 @@ import re
 import pytest
 
 from meshkit.call_graph import SERVICES
-from tests.charts.test_settings import environment
 from tests.support.helm_chart import CHART, ChartRefused, HelmChart, Objects
+from tests.support.pod_environment import environment
 from tests.support.service_settings import loaded
 
 DOCKERFILE = CHART.parents[1] / "services" / "Dockerfile"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from meshkit.call_graph import EDGES, OUTSIDE_EDGES, SERVICES, built
-from tests.charts.test_render import PORTS
 from tests.support.helm_chart import HelmChart, Object, Objects
+from tests.support.ports import PORTS
 
 Labels = Mapping[str, str]
 Rule = dict[str, Any]

@@ -13,6 +13,7 @@ import pytest
 
 from meshkit.call_graph import SERVICES
 from tests.support.helm_chart import CHART, NAMESPACE, HelmChart, Object, Objects
+from tests.support.ports import PORTS
 
 ROOT = CHART.parents[1]
 OLDEST, USUAL, NEWEST = "1.30", "1.34", "1.37"
@@ -24,14 +25,6 @@ PER_COMPONENT = (
     "Service",
     "ServiceAccount",
 )
-PORTS = {
-    "gateway": {"http": 8080, "media": 8081},
-    "speech-pool": {"grpc": 50051},
-    "orchestrator": {"grpc": 50052},
-    "tool-executor": {"grpc": 50053},
-    "session-store": {"grpc": 50054},
-}
-"""The mesh's ports, as every part of the product has them."""
 
 
 def check_strictly(item: Object, version: str) -> None:

@@ -6,36 +6,10 @@ import pytest
 
 from meshkit.call_graph import SERVICES, callees
 from meshkit.targets import parse_target, split_address
-from tests.charts.test_render import PORTS
-from tests.support.helm_chart import NAMESPACE, HelmChart, Object, Objects
+from tests.support.helm_chart import NAMESPACE, HelmChart, Objects
+from tests.support.pod_environment import config_of, environment
+from tests.support.ports import PORTS
 from tests.support.service_settings import loaded, variables
-
-SECRET = "s" * 64
-SECRETS_OF_SHAPE = {"VOICEMESH_REDIS_URL": "rediss://:password@cache.example.com:10000/0"}
-
-
-def environment(objects: Objects, component: str) -> dict[str, str]:
-    """What a container's process would see, as the kubelet makes it; secrets made up."""
-    container = objects.containers()[component]
-    (config,) = container["envFrom"]
-    made = dict(_config(objects, config["configMapRef"]["name"]))
-    for variable in container["env"]:
-        value = variable.get("value") or _given(variable)
-        made[variable["name"]] = value.replace("$(POD_IP)", made.get("POD_IP", ""))
-    return made
-
-
-def _given(variable: Object) -> str:
-    source = variable["valueFrom"]
-    if "fieldRef" in source:
-        return "10.0.0.7"
-    return SECRETS_OF_SHAPE.get(variable["name"], SECRET)
-
-
-def _config(objects: Objects, name: str) -> dict[str, str]:
-    (found,) = [i for i in objects.of("ConfigMap") if i["metadata"]["name"] == name]
-    data: dict[str, str] = found["data"]
-    return data
 
 
 def secret_variables(objects: Objects, component: str) -> set[str]:
@@ -63,9 +37,7 @@ def test_a_component_starts_with_what_it_is_told(objects: Objects, component: st
 @pytest.mark.parametrize("component", SERVICES)
 def test_nothing_is_told_twice(objects: Objects, component: str) -> None:
     container = objects.containers()[component]
-    (config,) = container["envFrom"]
-    names = [v["name"] for v in container["env"]]
-    names += _config(objects, config["configMapRef"]["name"])
+    names = [v["name"] for v in container["env"]] + list(config_of(objects, container))
     assert sorted(names) == sorted(set(names))
 
 
