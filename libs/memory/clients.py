@@ -32,7 +32,7 @@ def open_client(
     """A client that is not connected yet. Raises ValueError for a URL that is none."""
     options: dict[str, Any] = {
         "max_connections": max_connections + _SPARE_CONNECTIONS,
-        "socket_timeout": timeout,
+        "socket_timeout": None,  # each operation has a deadline; a second timer costs a task
         "socket_connect_timeout": timeout,
         "protocol": 2,
         "credential_provider": credentials,

@@ -9,7 +9,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,49 +108,51 @@ async def test_redis_down_mid_run_is_told_and_comes_back(tmp_path: Path) -> None
 
 async def test_killing_a_replica_in_the_middle_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Writers retry on another replica whatever had no answer; ids make that safe."""
-    async with EmbeddedValkey(tmp_path) as valkey:
-        url = valkey.url
-        async with (
-            process(VOICEMESH_REDIS_URL=url) as doomed,
-            process(VOICEMESH_REDIS_URL=url) as other,
-        ):
-            addresses = [(await log_of(run, "ready"))["address"] for run in (doomed, other)]
-            async with (
-                grpc.aio.insecure_channel(addresses[0]) as first,
-                grpc.aio.insecure_channel(addresses[1]) as second,
-            ):
-                create = ss.CreateSessionRequest(session_id="a", request_id="r")
-                await SessionStoreServiceStub(second).CreateSession(create)
-                half_written = asyncio.Event()
-                stubs = [JournalServiceStub(first), JournalServiceStub(second)]
-                writers = [_write(stubs, writer, half_written) for writer in range(50)]
-                killing = asyncio.create_task(_kill_when(half_written, doomed))
-                sequences = await asyncio.gather(*writers)
-                await killing
-                read = await stubs[1].ListEvents(jr.ListEventsRequest(parent="sessions/a"))
+    async with AsyncExitStack() as stack:
+        valkey = await stack.enter_async_context(EmbeddedValkey(tmp_path))
+        start = [process(VOICEMESH_REDIS_URL=valkey.url) for _ in range(3)]
+        replicas = [await stack.enter_async_context(one) for one in start]
+        addresses = [(await log_of(run, "ready"))["address"] for run in replicas]
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(a)) for a in addresses
+        ]
+        create = ss.CreateSessionRequest(session_id="a", request_id="r")
+        await SessionStoreServiceStub(channels[1]).CreateSession(create)
+        half_written, doomed = asyncio.Event(), replicas[0]
+        stubs = [JournalServiceStub(channel) for channel in channels]
+        writers = [_write(stubs, writer, half_written) for writer in range(50)]
+        killing = asyncio.create_task(_kill_when(half_written, doomed))
+        outcomes = await asyncio.gather(*writers)
+        await killing
+        read = await stubs[1].ListEvents(jr.ListEventsRequest(parent="sessions/a"))
     ids = [event.event_id for event in read.events]
     assert sorted(ids) == sorted(f"w{writer}/{n}" for writer in range(50) for n in range(8))
     assert [event.sequence for event in read.events] == list(range(1, 401))
-    for seen in sequences:
-        assert seen == sorted(set(seen)), "a writer saw the journal go back"
+    for sequences, _ in outcomes:
+        assert sequences == sorted(set(sequences)), "a writer saw the journal go back"
+    assert sum(failures for _, failures in outcomes), "nobody noticed the kill"
 
 
-async def _write(stubs: list[Any], writer: int, half_written: asyncio.Event) -> list[int]:
-    sequences = []
+async def _write(
+    stubs: list[Any], writer: int, half_written: asyncio.Event
+) -> tuple[list[int], int]:
+    """The sequences that one writer was answered, and how often a replica failed it."""
+    sequences, failures = [], 0
     for number in range(8):
         event = ev.JournalEvent(event_id=f"w{writer}/{number}", utterance=ev.UtteranceAccepted())
         request = jr.AppendEventsRequest(session="sessions/a", events=[event])
-        for stub in (stubs[writer % 2], stubs[1]):
+        for stub in (stubs[writer % 3], stubs[1]):
             try:
                 response = await stub.AppendEvents(request, timeout=20)
             except grpc.aio.AioRpcError:
-                assert stub is stubs[0], "the replica that lives must answer"
+                assert stub is stubs[0], "a replica that lives must answer"
+                failures += 1
                 continue
             sequences.append(response.last_sequence)
             break
         if number == 4:
             half_written.set()
-    return sequences
+    return sequences, failures
 
 
 async def _kill_when(half_written: asyncio.Event, doomed: Process) -> None:

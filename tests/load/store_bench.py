@@ -1,0 +1,218 @@
+"""A session in the session-store: append and get, and how fast a watch tells of an append.
+
+The anchor of append + get is one pipeline of plain redis-py commands that writes and reads the same
+(on the same server, from this process) plus one empty grpc.aio unary; both are taken in turns with
+ours. The watch is of one replica, the append goes to another; its anchor is the empty unary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import grpc
+import redis.asyncio as redis
+import uvloop
+
+from cli.parts import Part
+from cli.ports import Ports
+from cli.process import Process
+from memory.embedded import EmbeddedValkey
+from tests.load.anchor import METHOD
+from tests.load.measure import (
+    ROOT,
+    at_concurrency,
+    cpu_seconds,
+    machine,
+    percentile,
+    resident_mb,
+    running,
+)
+from voicemesh.session.v1 import journal_event_pb2 as ev
+from voicemesh.session.v1 import journal_pb2 as jr
+from voicemesh.session.v1 import session_store_pb2 as ss
+from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
+from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
+
+CALLS = 1600
+CONCURRENCIES = (1, 16, 64)
+WATCHED = 300
+CONTEXT = {f"fact_{n}": json.dumps("a fact that the caller told " * 7) for n in range(20)}
+SAID = "I would like to know why there is a fee on the transaction of last Tuesday, please."
+NUMBERS = count()
+
+
+def event() -> ev.JournalEvent:
+    number = next(NUMBERS)
+    said = ev.UtteranceAccepted(utterance=f"u{number}", transcript=SAID, language_code="en-US")
+    return ev.JournalEvent(event_id=f"u{number}", utterance=said)
+
+
+class Plain:
+    """Redis without us: what a session needs at least, in one pipeline."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url)
+        self._body = event().SerializeToString()
+
+    async def prepare(self, number: int) -> None:
+        for key, value in CONTEXT.items():
+            await self._client.hset(f"plain:{number}:context", key, value)
+
+    async def append_and_get(self, number: int) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.rpush(f"plain:{number}:journal", self._body)
+        pipeline.expire(f"plain:{number}:journal", 7200)
+        pipeline.hgetall(f"plain:{number}:context")
+        await pipeline.execute()
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+class Ours:
+    """The same through the session-store."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._sessions: Any = SessionStoreServiceStub(channel)
+        self._journal: Any = JournalServiceStub(channel)
+
+    async def prepare(self, number: int) -> None:
+        request = ss.CreateSessionRequest(
+            session_id=f"s{number}", request_id="r", session=ss.Session(context_json=CONTEXT)
+        )
+        await self._sessions.CreateSession(request)
+
+    async def append(self, number: int) -> None:
+        request = jr.AppendEventsRequest(session=f"sessions/s{number}", events=[event()])
+        await self._journal.AppendEvents(request, timeout=10)
+
+    async def get(self, number: int) -> None:
+        await self._sessions.GetSession(
+            ss.GetSessionRequest(name=f"sessions/s{number}"), timeout=10
+        )
+
+    async def append_and_get(self, number: int) -> None:
+        await self.append(number)
+        await self.get(number)
+
+    def watch(self, number: int) -> Any:
+        return self._journal.WatchEvents(jr.WatchEventsRequest(parent=f"sessions/s{number}"))
+
+
+async def compare(anchor: Any, plain: Plain, ours: Ours, process: Process, workers: int) -> None:
+    """In short turns, so that what disturbs one disturbs the others."""
+    taken: dict[str, list[float]] = {"empty": [], "plain": [], "ours": []}
+    rounds = max(1, CALLS // workers // 8)
+    spent = 0.0
+    for _ in range(8):
+        taken["empty"] += await at_concurrency(anchor, workers, rounds)
+        taken["plain"] += await at_concurrency(plain.append_and_get, workers, rounds)
+        before = cpu_seconds(process.pid)
+        taken["ours"] += await at_concurrency(ours.append_and_get, workers, rounds)
+        spent += cpu_seconds(process.pid) - before
+    base50, base99 = (
+        percentile(taken["plain"], share) + percentile(taken["empty"], share)
+        for share in (0.5, 0.99)
+    )
+    p50, p99 = (percentile(taken["ours"], share) for share in (0.5, 0.99))
+    per_core = 2 * len(taken["ours"]) / spent if spent else float("nan")
+    print(
+        f"{workers:7} {percentile(taken['empty'], 0.5):8.0f}us {percentile(taken['plain'], 0.5):8.0f}us"
+        f" {p50:8.0f}us {p50 / base50:6.2f} {p99:8.0f}us {p99 / base99:6.2f} {per_core:10.0f}"
+    )
+
+
+async def watched(anchor: Any, writer: Ours, watcher: Ours) -> None:
+    """From before the append at one replica to the event at a watcher of another."""
+    await writer.prepare(9999)
+    call = watcher.watch(9999)
+    empty: list[float] = []
+    seen: list[float] = []
+    for number in range(WATCHED):
+        empty += await at_concurrency(anchor, 1, 1)
+        began = time.perf_counter()
+        appending = asyncio.create_task(writer.append(9999))
+        while (await call.read()).WhichOneof("event") != "journal_event":
+            pass
+        if number:  # the first one waits for the watch to begin
+            seen.append((time.perf_counter() - began) * 1e6)
+        await appending
+    call.cancel()
+    e50, s50 = percentile(empty, 0.5), percentile(seen, 0.5)
+    print(
+        f"watch at another replica: p50 {s50:.0f}us, p99 {percentile(seen, 0.99):.0f}us;"
+        f" {s50 / e50:.2f} empty unaries of {e50:.0f}us at p50"
+    )
+
+
+@asynccontextmanager
+async def store(ports: Ports, port: int, url: str) -> AsyncIterator[Process]:
+    environment = {
+        "VOICEMESH_GRPC_PORT": str(port),
+        "VOICEMESH_REDIS_URL": url,
+        "VOICEMESH_LOG_LEVEL": "warning",
+    }
+    part = Part("session-store", (sys.executable, "-m", "session_store"), environment, port)
+    async with running(part) as process:
+        yield process
+
+
+async def main() -> None:
+    ports = Ports.free()
+    command = (sys.executable, "-m", "tests.load.anchor", str(ports.planner))
+    bare = Part("anchor", command, {"PYTHONPATH": str(ROOT)}, ports.planner)
+    size = sum(len(k) + len(v) for k, v in CONTEXT.items())
+    print(f"append + get of a session of {size} bytes; {CALLS} pairs a row; {machine()}")
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            EmbeddedValkey(Path(folder)) as valkey,
+            running(bare),
+            store(ports, ports.session_store, valkey.url) as process,
+            store(ports, ports.orchestrator, valkey.url),
+            grpc.aio.insecure_channel(f"127.0.0.1:{ports.planner}") as bare_channel,
+            grpc.aio.insecure_channel(f"127.0.0.1:{ports.session_store}") as channel,
+            grpc.aio.insecure_channel(f"127.0.0.1:{ports.orchestrator}") as other,
+        ):
+            print(f"session-store resident at idle: {resident_mb(process.pid):.0f} MB")
+            await asyncio.wait_for(measure(valkey.url, bare_channel, channel, other, process), 300)
+
+
+async def measure(
+    url: str,
+    bare: grpc.aio.Channel,
+    channel: grpc.aio.Channel,
+    other: grpc.aio.Channel,
+    process: Process,
+) -> None:
+    call: Any = bare.unary_unary(METHOD)
+
+    async def empty(_: int) -> None:
+        await call(b"x" * 60, timeout=5.0)
+
+    plain, ours = Plain(url), Ours(channel)
+    for number in range(max(CONCURRENCIES)):
+        await plain.prepare(number)
+        await ours.prepare(number)
+    print(
+        f"{'workers':>7} {'empty p50':>10} {'plain p50':>10} {'p50':>10} {'ratio':>6} {'p99':>10}"
+        f" {'ratio':>6} {'ops/core-s':>10}"
+    )
+    for workers in CONCURRENCIES:
+        for work in (empty, plain.append_and_get, ours.append_and_get):
+            await at_concurrency(work, workers, 20)
+        await compare(empty, plain, ours, process, workers)
+    await watched(empty, ours, Ours(other))
+    await plain.aclose()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
