@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from .crew import Crew
@@ -13,7 +13,6 @@ from .hooks import Rest
 from .lease import AllocationTier, Lease
 from .ledger import Ledger, Phase
 from .requests import Requests
-from .stock import Stock
 
 T = TypeVar("T")
 
@@ -40,43 +39,42 @@ class Checkout(Generic[T]):
         self._ledger = ledger
         self._clock = clock
 
-    def idle(
-        self,
-        stock: Stock[T],
-        session: str,
-        request_id: str | None,
-        tiers: Collection[AllocationTier] | None,
-        ttl: float,
-        now: float,
-    ) -> Lease | PendingCheck[T] | None:
-        """A fit idle client, leased; or one whose check takes its time; or nothing."""
-        requests, crew = self._requests, self._crew
-        if stock.follows_demand and stock.demand.arrived(now):
-            self._ledger.todo = True
-        while (slot := requests.take(stock, tiers, now)) is not None:
-            fit = crew.fitness(slot, now)
-            if fit is True:
-                return requests.grant(slot, session, request_id, ttl, now)
-            if isinstance(fit, Rest):
-                return PendingCheck(slot, fit)
-        return None
-
-    async def in_line(
+    async def serve(
         self,
         ask: Ask[T],
-        found: Claim[T] | PendingCheck[T] | None,
+        found: Claim[T] | Slot[T] | None,
         max_wait: float | None,
         deadline: float | None,
     ) -> Lease:
-        """Wait in line, in the session's own place if it has one, and take what is handed over."""
-        until = self._deadline(ask, max_wait, deadline)
+        """A lease for a session that has a place in the line already, or for which an idle client
+        was found that must be checked first, or for which there was nothing."""
         if isinstance(found, Claim):
-            grant = await self._wait(found, ask, until)
-        elif isinstance(found, PendingCheck):
-            grant = await self._wait(self._requests.line_up(ask), ask, until, found)
-        else:
-            claim = self._requests.enqueue(ask, may_wait=max_wait is None or max_wait > 0)
-            grant = await self._wait(claim, ask, until)
+            return await self._in_line(found, ask, max_wait, deadline, None)
+        requests = self._requests
+        lease: Lease | Slot[T] | None = found
+        while isinstance(lease, Slot):
+            fit = self._crew.check(lease)
+            if isinstance(fit, Rest):
+                check = PendingCheck(lease, fit)
+                return await self._in_line(requests.line_up(ask), ask, max_wait, deadline, check)
+            if fit:
+                return requests.grant(lease, ask.session, ask.request_id, ask.ttl, ask.now)
+            lease = requests.lend(*ask)
+        if lease is not None:
+            return lease
+        claim = requests.enqueue(ask, may_wait=max_wait is None or max_wait > 0)
+        return await self._in_line(claim, ask, max_wait, deadline, None)
+
+    async def _in_line(
+        self,
+        claim: Claim[T],
+        ask: Ask[T],
+        max_wait: float | None,
+        deadline: float | None,
+        check: PendingCheck[T] | None,
+    ) -> Lease:
+        """Wait and take what is handed over."""
+        grant = await self._wait(claim, ask, self._deadline(ask, max_wait, deadline), check)
         now = self._clock()
         grant.extend(ask.ttl, now)
         return grant.view(grant.tier, now - ask.now)
@@ -93,7 +91,7 @@ class Checkout(Generic[T]):
         now = self._clock()
         check: PendingCheck[T] | None = None
         while check is None and (slot := self._ledger.pop_idle(grant.stock, now)) is not None:
-            fit = self._crew.fitness(slot, now)
+            fit = now - slot.checked_at < self._ledger.bypass or self._crew.check(slot)
             if fit is True:
                 self._ledger.give_next(grant, slot)
                 return

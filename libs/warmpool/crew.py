@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from .holding import Slot
+from .holding import Slot, SlotState
 from .hooks import Rest, begin
 from .lease import AllocationTier
 from .ledger import Ledger
@@ -45,6 +46,8 @@ class Crew(Generic[T]):
         }
         self._tasks: set[asyncio.Task[None]] = set()
         self._opens: set[asyncio.Task[None]] = set()
+        self._unbegun: set[Slot[T]] = set()
+        """Clients whose task has not had its first step yet."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
         self._emptied: asyncio.Event = asyncio.Event()
@@ -59,13 +62,14 @@ class Crew(Generic[T]):
             ledger.todo = False
             ledger.serve_from_idle(now)
             for slot in self._supply.plan(now):
-                self._spawn(self._open(slot), self._opens)
+                self._opens.add(task := self._spawn(slot, self._open))
+                task.add_done_callback(self._opens.discard)
             doomed, ledger.doomed = ledger.doomed, []
             for slot in doomed:
-                self._spawn(self._close(slot))
+                self._spawn(slot, self._close)
             unchecked, ledger.unchecked = ledger.unchecked, []
             for slot in unchecked:
-                self._spawn(self._examine(slot))
+                self._spawn(slot, self._examine)
             woken, ledger.woken = ledger.woken, []
             for party in woken:
                 if party.wake is not None:
@@ -98,10 +102,8 @@ class Crew(Generic[T]):
 
     # ------------------------------------------------------------------ clients
 
-    def fitness(self, slot: Slot[T], now: float) -> bool | Rest[bool]:
+    def check(self, slot: Slot[T]) -> bool | Rest[bool]:
         """Whether an idle client may be handed out: known at once, or after the rest of its check."""
-        if now - slot.checked_at < self._ledger.options.check_bypass_seconds:
-            return True
         return self._begin(slot, slot.stock.factory.check, DiscardCause.FAILED_CHECK)
 
     async def finish_check(self, slot: Slot[T], rest: Rest[bool]) -> None:
@@ -159,7 +161,7 @@ class Crew(Generic[T]):
     async def _examine(self, slot: Slot[T]) -> None:
         """Check a client that the ledger has set aside, counting it as returning meanwhile."""
         slot.stock.returning -= 1  # `examine` counted it; `finish_check` counts for itself
-        fit = self._begin(slot, slot.stock.factory.check, DiscardCause.FAILED_CHECK)
+        fit = self.check(slot)
         if isinstance(fit, Rest):
             await self.finish_check(slot, fit)
             return
@@ -223,13 +225,35 @@ class Crew(Generic[T]):
     # ------------------------------------------------------------------ tasks and the timer
 
     def _spawn(
-        self, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]] | None = None
+        self, slot: Slot[T], work: Callable[[Slot[T]], Coroutine[Any, Any, None]]
+    ) -> asyncio.Task[None]:
+        self._unbegun.add(slot)
+        task = asyncio.get_running_loop().create_task(self._run(slot, work))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, slot))
+        return task
+
+    async def _run(
+        self, slot: Slot[T], work: Callable[[Slot[T]], Coroutine[Any, Any, None]]
     ) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        for owner in (self._tasks, group):
-            if owner is not None:
-                owner.add(task)
-                task.add_done_callback(owner.discard)
+        self._unbegun.discard(slot)
+        await work(slot)
+
+    def _ended(self, slot: Slot[T], task: asyncio.Task[None]) -> None:
+        """See to a task that was cancelled before its first step: nothing of it has run, not even
+        what it does on being cancelled."""
+        self._tasks.discard(task)
+        if slot not in self._unbegun:
+            return
+        self._unbegun.discard(slot)
+        if slot.state is SlotState.OPENING:
+            self._supply.abandoned(slot)
+        elif slot.state is SlotState.CHECKING:
+            slot.stock.returning -= 1
+            self._ledger.doom(slot, DiscardCause.CANCELLED)
+        else:
+            self._spawn(slot, self._close)
+        self.settle()
 
     async def opens_ended(self) -> None:
         """Wait until no open is in progress."""

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import enum
 import random
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Generic, TypeVar
 
 from .errors import (
@@ -42,7 +44,9 @@ _DEDICATED = AllocationTier.DEDICATED
 _WARM = AllocationTier.WARM
 _COLD = AllocationTier.COLD
 _CHECKING = SlotState.CHECKING
+_IDLE = SlotState.IDLE
 _LEASED = SlotState.LEASED
+_RESETTING = SlotState.RESETTING
 _RETIRE = Reuse.RETIRE
 
 
@@ -52,6 +56,9 @@ class Phase(enum.Enum):
     CLOSED = "closed"
     OPEN = "open"
     DRAINING = "draining"
+
+
+_OPEN = Phase.OPEN
 
 
 class Ledger(Generic[T]):
@@ -96,19 +103,24 @@ class Ledger(Generic[T]):
         self.woken: list[Party[T]] = []
         self.lapsed: list[Grant[T]] = []
         self.discarded_counts: dict[DiscardCause, int] = {}
-        self.mean_hold_seconds = 1.0
-        """Recent mean of how long leases last; the base of retry hints."""
-        self._start = f"{random.SystemRandom().getrandbits(48):012x}"
-        self._bits = rng.getrandbits
+        self.waiting_count = 0
+        """Requests in all lines."""
+        self._start = f"{random.SystemRandom().getrandbits(64):016x}"
         self._number = 0
+        self.bypass = options.check_bypass_seconds
+        self._max_uses = sys.maxsize if options.max_uses is None else options.max_uses
 
     # ------------------------------------------------------------------ serving the line
 
     def deliver(self, slot: Slot[T], tier: AllocationTier, now: float) -> None:
         """A verified client is free: to the first in line who takes it, else to the warm set."""
         stock = slot.stock
-        cause = self._unwanted(slot, now)
-        if cause is not None:
+        if (
+            self.phase is not _OPEN
+            or now >= slot.retire_at
+            or slot.uses >= self._max_uses
+            or slot.generation != stock.generation
+        ) and (cause := self._unwanted(slot, now)) is not None:
             self.doom(slot, cause)
             return
         slot.checked_at = now
@@ -118,9 +130,8 @@ class Ledger(Generic[T]):
                 self._hand_over(claim, slot, tier, now)
                 return
         stock.rest(slot, now)
-        if len(stock.idle) > stock.demand.target and (old := stock.old_generation()):
-            stock.idle.remove(old)
-            self.doom(old, DiscardCause.GENERATION)
+        if stock.generation and len(stock.idle) > stock.demand.target:
+            self._replace_old(stock)
 
     def serve_from_idle(self, now: float) -> None:
         """Name the idle clients that somebody in line may have since a lease ended (`unchecked`)."""
@@ -141,7 +152,7 @@ class Ledger(Generic[T]):
 
     def fail(self, claim: Claim[T], make_error: Callable[[], PoolError]) -> None:
         """Everybody who waits for `claim` gets an error of their own."""
-        claim.ask.stock.leave_line(claim)
+        self.leave_line(claim)
         for party in claim.parties:
             if not party.settled:
                 party.error = make_error()
@@ -193,52 +204,41 @@ class Ledger(Generic[T]):
         slot.state = _LEASED
         slot.uses += 1
         grant.slot = slot
-        self._mark_low(slot.stock)
+        self.todo = True
 
-    def end(
-        self, lease_id: str, session: str | None, now: float, *, discard: bool
-    ) -> tuple[Grant[T], Slot[T] | None] | None:
-        """The holder gives the lease back: the lease, and its client if it must be reset first.
-
-        None if the lease is gone already. Raises LeaseNotOwned.
-        """
-        try:
-            grant = self.get(lease_id, session, now)
-        except LeaseNotFound:
-            return None
-        discard = discard or grant.broken or grant.streaming
-        return grant, self.finish(grant, now, DiscardCause.DISCARDED if discard else None)
-
-    def finish(self, grant: Grant[T], now: float, cause: DiscardCause | None) -> Slot[T] | None:
-        """End a lease. Without a cause to close its client, that goes back or is retired; if it
-        must be reset first it is returned, for the shell to reset and `deliver` or `doom`."""
+    def end(self, grant: Grant[T], cause: DiscardCause | None = None) -> Slot[T] | None:
+        """End a lease. With a `cause` its client is closed, as it is if a stream is open on it; else
+        it goes back as its factory says. Returned if it must be reset first, for the shell to do so
+        and `deliver` or `doom` it."""
+        slot, stock = grant.slot, grant.stock
         grant.ended = True
+        grant.slot = None
         del self.grants[grant.lease_id]
-        stock = grant.stock
         del stock.held[grant.session]
         if grant.renewal is not None:
-            lease_id = grant.lease_id
-            self.fail(
-                grant.renewal, lambda: LeaseNotFound("the lease has ended", lease_id=lease_id)
-            )
-        self.mean_hold_seconds += (now - grant.granted_at - self.mean_hold_seconds) * 0.1
-        slot, grant.slot = grant.slot, None
+            gone = partial(LeaseNotFound, "the lease has ended", lease_id=grant.lease_id)
+            self.fail(grant.renewal, gone)
+        if slot is None or self.waiting_count:
+            self.todo = True  # somebody in line may have the lease's place
         if slot is None:
-            self.todo = True
-        elif cause is not None:
-            self.doom(slot, cause)
-        elif not grant.used:
-            self.deliver(slot, _WARM, now)
-        elif stock.reuse is _RETIRE:
+            return None
+        if cause is not None or grant.broken or grant.streaming:
+            self.doom(slot, cause or DiscardCause.DISCARDED)
+        elif grant.used:
+            if stock.reuse is not _RETIRE:
+                slot.state = _RESETTING
+                return slot
             self.doom(slot, DiscardCause.RETIRED)
-        else:
-            slot.state = SlotState.RESETTING
-            return slot
+        elif stock.line or self.phase is not _OPEN or slot.generation != stock.generation:
+            self.deliver(slot, _WARM, slot.checked_at)
+        else:  # its holder never touched it: it rests on
+            slot.state = _IDLE
+            stock.idle.append(slot)
         return None
 
     def lapse(self, grant: Grant[T], now: float) -> None:
         """A lease ends because its holder vanished; what it did to the client nobody knows."""
-        self.finish(grant, now, DiscardCause.EXPIRED)
+        self.end(grant, DiscardCause.EXPIRED)
         self.lapsed.append(grant)
         self.todo = True
 
@@ -247,11 +247,11 @@ class Ledger(Generic[T]):
     def doom(self, slot: Slot[T], cause: DiscardCause) -> None:
         """Have a client closed. It must be in no list and under no lease any more."""
         self.todo = True
+        slot.state = SlotState.CLOSING
+        slot.cause = cause
         if slot.client is None:  # opening failed before there was one
             self.slots.discard(slot)
             return
-        slot.state = SlotState.CLOSING
-        slot.cause = cause
         self.closing += 1
         self.discarded_counts[cause] = self.discarded_counts.get(cause, 0) + 1
         self.doomed.append(slot)
@@ -261,11 +261,6 @@ class Ledger(Generic[T]):
         self.closing -= 1
         self.slots.discard(slot)
         self.todo = True
-
-    @property
-    def waiting_count(self) -> int:
-        """Requests in all lines."""
-        return sum(len(stock.line) for stock in self.stocks.values())
 
     def not_open(self) -> PoolClosed:
         """The refusal of a pool that grants nothing."""
@@ -281,50 +276,58 @@ class Ledger(Generic[T]):
         return number
 
     def pop_idle(self, stock: Stock[T], now: float) -> Slot[T] | None:
+        """Take the client used last, for the caller to check. None: there is none."""
         idle = stock.idle
         while idle:
             slot = idle.pop()
-            if (cause := stock.worn(slot, now)) is None:
+            if now < slot.best_before:
                 slot.state = _CHECKING
                 return slot
-            self.doom(slot, cause)
+            self.doom(slot, stock.worn(slot, now) or DiscardCause.MAX_AGE)
         return None
 
-    def _mark_low(self, stock: Stock[T]) -> None:
-        if (
-            len(stock.idle) + stock.opening < stock.demand.target
-            and len(self.slots) < self.max_size
-        ):
-            self.todo = True
+    def join_line(self, claim: Claim[T]) -> None:
+        """Put a request into its stock's line."""
+        claim.ask.stock.join_line(claim)
+        self.waiting_count += 1
+        self.todo = True
 
-    def bind(
-        self,
-        slot: Slot[T],
-        session: str,
-        request_id: str | None,
-        tier: AllocationTier,
-        ttl: float,
-        now: float,
-    ) -> Grant[T]:
-        lease_id = f"{self._start}{self.next_number():x}{self._bits(32):08x}"
+    def leave_line(self, claim: Claim[T]) -> None:
+        """Take it out again, if it is there."""
+        if claim.ask.stock.leave_line(claim):
+            self.waiting_count -= 1
+
+    def _replace_old(self, stock: Stock[T]) -> None:
+        old = stock.old_generation()
+        if old is not None:
+            stock.idle.remove(old)
+            self.doom(old, DiscardCause.GENERATION)
+
+    def bind(self, slot: Slot[T], session: str, ttl: float, now: float) -> Grant[T]:
+        """Lease a client that is in no list to a session that holds none."""
+        self._number = number = self._number + 1
+        lease_id = f"{self._start}{number}"
         slot.state = _LEASED
         slot.uses += 1
-        grant = Grant(lease_id, session, slot, tier, request_id, ttl, now)
         stock = slot.stock
-        self.grants[lease_id] = grant
-        stock.held[session] = grant
-        self._mark_low(stock)
+        grant = Grant(lease_id, session, stock, slot, ttl, now)
+        self.grants[lease_id] = stock.held[session] = grant
+        missing = stock.demand.target - len(stock.idle)
+        if missing > 0 and missing > stock.opening and len(self.slots) < self.max_size:
+            self.todo = True
         return grant
 
     def _hand_over(self, claim: Claim[T], slot: Slot[T], tier: AllocationTier, now: float) -> None:
-        slot.stock.leave_line(claim)
+        self.leave_line(claim)
         if claim.renewal_of is not None:
             grant = claim.renewal_of
             grant.renewal = None
             self.give_next(grant, slot)
         else:
             ask = claim.ask
-            grant = self.bind(slot, ask.session, ask.request_id, tier, ask.ttl, now)
+            grant = self.bind(slot, ask.session, ask.ttl, now)
+            grant.tier = tier
+            grant.request_id = ask.request_id
             grant.accepted = False
         for party in claim.parties:
             if not party.settled:
@@ -335,7 +338,7 @@ class Ledger(Generic[T]):
     def undo(self, grant: Grant[T], now: float) -> None:
         """Nobody took what was handed over: it goes on as it came."""
         slot, grant.slot = grant.slot, None
-        self.finish(grant, now, None)
+        self.end(grant)
         if slot is not None:
             slot.uses -= 1
             self.deliver(slot, grant.tier, now)

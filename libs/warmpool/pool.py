@@ -17,16 +17,16 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from .checkout import Checkout, PendingCheck
-from .crew import Crew, log
-from .errors import LeaseInUse, PoolError
+from .checkout import Checkout
+from .crew import Crew
+from .errors import LeaseInUse, LeaseNotOwned, PoolError
 from .factory import ClientFactory
-from .holding import Ask, Claim, Grant
+from .holding import Ask, Claim, Grant, Slot
 from .lease import AllocationTier, Lease
 from .ledger import Ledger, Phase
 from .options import PoolOptions, check_sizes
 from .requests import Requests
-from .stats import PoolObserver, PoolStats
+from .stats import DiscardCause, PoolObserver, PoolStats
 from .stock import Stock
 from .supply import Supply
 
@@ -73,6 +73,7 @@ class WarmPool(Generic[T]):
         self._discard_on = discard_on
         self._clock = clock
         self._observer = observer or PoolObserver()
+        self._observed = observer is not None
         self._rng = rng or random.Random()  # noqa: S311  jitter and labels, no secrets
         self._make_ledger: Callable[[], Ledger[T]] = lambda: Ledger(
             {key: (made, targets.get(key, 0)) for key, made in factories.items()},
@@ -153,7 +154,6 @@ class WarmPool(Generic[T]):
     async def allocate(
         self,
         session: str,
-        *,
         request_id: str | None = None,
         allowed_tiers: Collection[AllocationTier] | None = None,
         ttl_seconds: float | None = None,
@@ -175,15 +175,18 @@ class WarmPool(Generic[T]):
         shelf = self._only
         if shelf is None or stock is not None or not session:
             shelf = self._shelf(session, stock)
-        ledger = self._ledger
+        ledger, requests = self._ledger, self._requests
         try:
-            lease: Lease | Claim[T] | PendingCheck[T] | None
-            lease = self._requests.find(shelf, session, request_id, allowed_tiers, ttl, now)
-            if lease is None:
-                lease = self._checkout.idle(shelf, session, request_id, allowed_tiers, ttl, now)
-            if not isinstance(lease, Lease):
+            found: Lease | Claim[T] | Slot[T] | None = None
+            if session in shelf.held:
+                found = requests.find(shelf, session, request_id, allowed_tiers, ttl, now)
+            if found is None:
+                if shelf.follows_demand and shelf.demand.arrived(now):
+                    ledger.todo = True
+                found = requests.lend(shelf, session, request_id, allowed_tiers, ttl, now)
+            if not isinstance(found, Lease):
                 ask = Ask(shelf, session, request_id, allowed_tiers, ttl, now)
-                lease = await self._checkout.in_line(ask, lease, max_wait_seconds, deadline)
+                found = await self._checkout.serve(ask, found, max_wait_seconds, deadline)
         except PoolError as error:
             self._refused_count += 1
             self._crew.tell(self._observer.refused, session, error, shelf.name)
@@ -191,11 +194,9 @@ class WarmPool(Generic[T]):
         finally:
             if ledger.todo:
                 self._crew.settle()
-        try:
-            self._observer.allocated(lease, shelf.name)
-        except Exception:
-            log.exception("a pool observer raised", extra={"pool": self.name})
-        return lease
+        if self._observed:
+            self._crew.tell(self._observer.allocated, found, shelf.name)
+        return found
 
     def lookup(self, lease_id: str, *, session: str | None = None) -> Lease:
         """The lease as it is now. Raises LeaseNotFound, LeaseNotOwned."""
@@ -215,19 +216,21 @@ class WarmPool(Generic[T]):
         return grant.view(grant.tier, 0.0)
 
     async def release(
-        self, lease_id: str, *, session: str | None = None, discard: bool = False
+        self, lease_id: str, session: str | None = None, discard: bool = False
     ) -> None:
         """Give the lease back; a stream on it loses its client. A lease that is gone is no error.
 
         `discard`: the holder saw the client fail, so it is closed. Raises LeaseNotOwned.
         """
-        now = self._clock()
         ledger = self._ledger
-        ended = ledger.end(lease_id, session, now, discard=discard)
-        if ended is not None:
-            grant, to_reset = ended
-            held = now - grant.granted_at
-            self._crew.tell(self._observer.released, grant.session, held, grant.stock.name)
+        grant = ledger.grants.get(lease_id)
+        if grant is not None:
+            if session is not None and session != grant.session:
+                raise LeaseNotOwned("the lease is another session's", lease_id=lease_id)
+            to_reset = ledger.end(grant, DiscardCause.DISCARDED if discard else None)
+            if self._observed:
+                held = self._clock() - grant.granted_at
+                self._crew.tell(self._observer.released, grant.session, held, grant.stock.name)
             if to_reset is not None:
                 await self._crew.reset(to_reset)
         if ledger.todo:

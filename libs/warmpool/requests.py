@@ -6,9 +6,10 @@ from collections.abc import Collection
 from typing import Generic, TypeVar
 
 from .errors import OpenFailed, PoolError, PoolExhausted, TierUnavailable
-from .holding import Ask, Claim, Grant, Party, Slot
+from .holding import Ask, Claim, Grant, Party, Slot, SlotState, make_lease
 from .lease import AllocationTier, Lease
 from .ledger import Ledger, Phase
+from .stats import DiscardCause
 from .stock import Stock
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ T = TypeVar("T")
 _DEDICATED = AllocationTier.DEDICATED
 _WARM = AllocationTier.WARM
 _COLD = AllocationTier.COLD
+_OPEN = Phase.OPEN
 
 
 class Requests(Generic[T]):
@@ -57,26 +59,50 @@ class Requests(Generic[T]):
         self.dedicated_count += 1
         return held.view(_DEDICATED, 0.0)
 
-    def take(
-        self, stock: Stock[T], tiers: Collection[AllocationTier] | None, now: float
-    ) -> Slot[T] | None:
-        """An idle client for the caller to check, then `grant` or `doom`. None: there is none.
+    def lend(
+        self,
+        stock: Stock[T],
+        session: str,
+        request_id: str | None,
+        tiers: Collection[AllocationTier] | None,
+        ttl: float,
+        now: float,
+    ) -> Lease | Slot[T] | None:
+        """For a session that holds nothing: an idle client, leased (WARM); or one that the caller
+        must check and then `grant` or `doom`; or None, there is none.
 
         Raises PoolClosed or PoolDraining.
         """
         ledger = self._ledger
-        if ledger.phase is not Phase.OPEN:
+        if ledger.phase is not _OPEN:
             raise ledger.not_open()
         if len(ledger.grants) >= ledger.max_size or (tiers is not None and _WARM not in tiers):
             return None
-        return ledger.pop_idle(stock, now)
+        idle = stock.idle
+        while idle:
+            slot = idle.pop()
+            if now >= slot.best_before:
+                ledger.doom(slot, stock.worn(slot, now) or DiscardCause.MAX_AGE)
+            elif now - slot.checked_at >= ledger.bypass:
+                slot.state = SlotState.CHECKING
+                return slot
+            else:  # as in `grant`, whose call would cost a twentieth of the whole path
+                self.warm_count += 1
+                grant = ledger.bind(slot, session, ttl, now)
+                if request_id is not None:
+                    grant.request_id = request_id
+                return make_lease(Lease, (grant.lease_id, session, _WARM, grant.expires_at, 0.0))
+        return None
 
     def grant(
         self, slot: Slot[T], session: str, request_id: str | None, ttl: float, now: float
     ) -> Lease:
-        """Lease a client that was idle, and is fit, to a session that holds none. It is WARM."""
+        """Lease a client that was idle, and is fit. It is WARM."""
         self.warm_count += 1
-        return self._ledger.bind(slot, session, request_id, _WARM, ttl, now).view(_WARM, 0.0)
+        grant = self._ledger.bind(slot, session, ttl, now)
+        if request_id is not None:
+            grant.request_id = request_id
+        return make_lease(Lease, (grant.lease_id, session, _WARM, grant.expires_at, 0.0))
 
     def enqueue(self, ask: Ask[T], *, may_wait: bool) -> Claim[T]:
         """A place in the line. Raises the refusal if waiting is of no use or the line is full."""
@@ -87,10 +113,12 @@ class Requests(Generic[T]):
         if tiers is not None and _COLD not in tiers and not (may_wait and _WARM in tiers):
             raise self._tier_refusal(tiers, "none is idle")
         if not may_wait and not self.has_room(ask.stock, ask.now):
-            raise self._exhausted("all clients are leased, and the request does not wait")
+            raise self._exhausted("all clients are leased, and the request does not wait", ask.now)
         waiting = ledger.waiting_count
         if waiting >= ledger.max_waiting + max(0, ledger.max_size - len(ledger.grants)):
-            raise self._exhausted(f"{waiting} requests wait already, max_waiting is reached")
+            raise self._exhausted(
+                f"{waiting} requests wait already, max_waiting is reached", ask.now
+            )
         return self.line_up(ask)
 
     def line_up(self, ask: Ask[T], renewal_of: Grant[T] | None = None) -> Claim[T]:
@@ -99,8 +127,7 @@ class Requests(Generic[T]):
         claim = Claim(ask, self._ledger.next_number(), renewal_of)
         if renewal_of is not None:
             renewal_of.renewal = claim
-        ask.stock.join_line(claim)
-        self._ledger.todo = True
+        self._ledger.join_line(claim)
         return claim
 
     def has_room(self, stock: Stock[T], now: float) -> bool:
@@ -124,7 +151,7 @@ class Requests(Generic[T]):
             self._count(claim, grant)
         elif grant is None:
             if not claim.parties:
-                claim.ask.stock.leave_line(claim)
+                self._ledger.leave_line(claim)
                 if claim.renewal_of is not None:
                     claim.renewal_of.renewal = None
         elif not grant.accepted and not grant.ended and not claim.parties:
@@ -139,7 +166,7 @@ class Requests(Generic[T]):
         ledger.woken.append(party)
         ledger.todo = True
         if all(other.settled for other in claim.parties):
-            claim.ask.stock.leave_line(claim)
+            ledger.leave_line(claim)
 
     def _count(self, claim: Claim[T], grant: Grant[T]) -> None:
         if claim.renewal_of is not None:
@@ -151,18 +178,20 @@ class Requests(Generic[T]):
 
     # ------------------------------------------------------------------ refusals
 
-    def _exhausted(self, why: str) -> PoolExhausted:
-        """The refusal at the maximum. Leases end one per `mean_hold / leases`; those who wait are
-        served first."""
+    def _exhausted(self, why: str, now: float) -> PoolExhausted:
+        """The refusal at the maximum, with a hint: leases end one per `mean length / leases`, those
+        who wait are served first, and the mean age of what lives is the mean length (exactly so for
+        exponential lengths)."""
         ledger = self._ledger
-        pace = ledger.mean_hold_seconds / max(1, len(ledger.grants))
+        ages = [now - grant.granted_at for grant in ledger.grants.values()]
+        pace = sum(ages) / max(1, len(ages)) ** 2
         hint = min(30.0, max(0.1, pace * (ledger.waiting_count + 1)))
         return PoolExhausted(f"pool {ledger.name}: {why}", retry_after_seconds=hint)
 
     def _timeout_refusal(self, stock: Stock[T], waited: float, now: float) -> PoolError:
         failure = stock.breaker.last_error
         if failure is None:
-            return self._exhausted(f"no client came free within {waited:.3f} s")
+            return self._exhausted(f"no client came free within {waited:.3f} s", now)
         error = OpenFailed(
             f"pool {self._ledger.name}: the provider gave no client within {waited:.3f} s "
             f"({type(failure).__name__})",

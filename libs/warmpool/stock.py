@@ -22,6 +22,9 @@ from .stats import DiscardCause, StockStats
 
 T = TypeVar("T")
 
+_IDLE = SlotState.IDLE
+_CHECKING = SlotState.CHECKING
+
 
 class Stock(Generic[T]):
     """Its clients, holders and line, with the breaker and the demand that steer its opens."""
@@ -89,16 +92,17 @@ class Stock(Generic[T]):
         if claim.accepts(AllocationTier.COLD):
             self.thirsty += 1
 
-    def leave_line(self, claim: Claim[T]) -> None:
-        """Out of the line, served or not."""
+    def leave_line(self, claim: Claim[T]) -> bool:
+        """Out of the line, served or not. False: it was not in it."""
         if self.line.pop(claim.number, None) is None:
-            return
+            return False
         if claim.renewal_of is not None:
             self.renewals -= 1
         elif self.held.get(claim.ask.session) is claim:
             del self.held[claim.ask.session]
         if claim.accepts(AllocationTier.COLD):
             self.thirsty -= 1
+        return True
 
     def next_in_line(self, tier: AllocationTier, *, leases_left: int) -> Claim[T] | None:
         """The first who would take a client found at `tier`, and may have a lease for it."""
@@ -115,10 +119,11 @@ class Stock(Generic[T]):
 
     def rest(self, slot: Slot[T], now: float) -> None:
         """Lay a verified client into the warm set."""
-        if slot.state is not SlotState.CHECKING:  # a check is no use: it idles since it was used
-            slot.idle_at = now
-            slot.max_idle = self.options.max_idle_seconds * self._jitter()
-        slot.state = SlotState.IDLE
+        if slot.state is not _CHECKING:  # a check is no use: its rest goes on
+            slot.best_before = until = now + slot.max_idle
+            if slot.retire_at < until:
+                slot.best_before = slot.retire_at
+        slot.state = _IDLE
         self.idle.append(slot)
 
     def old_generation(self) -> Slot[T] | None:
@@ -129,18 +134,19 @@ class Stock(Generic[T]):
         """Why a client that nobody uses should be closed, if it should."""
         if slot.generation < self.least_generation:
             return DiscardCause.GENERATION
-        if now - slot.opened_at >= slot.max_age:
+        if now >= slot.retire_at:
             return DiscardCause.MAX_AGE
         if self.options.max_uses is not None and slot.uses >= self.options.max_uses:
             return DiscardCause.MAX_USES
-        if slot.state is SlotState.IDLE and now - slot.idle_at >= slot.max_idle:
+        if slot.state is _IDLE and now >= slot.best_before:
             return DiscardCause.MAX_IDLE
         return None
 
     def open_ended_well(self, slot: Slot[T], now: float) -> None:
         """Its age counts from now."""
         slot.opened_at = now
-        slot.max_age = self.options.max_age_seconds * self._jitter()
+        slot.retire_at = now + self.options.max_age_seconds * self._jitter()
+        slot.max_idle = self.options.max_idle_seconds * self._jitter()
 
     def ahead(self, now: float) -> int:
         """Clients missing from the warm set, unless a failure advises to wait."""

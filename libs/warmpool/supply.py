@@ -151,7 +151,7 @@ class Supply(Generic[T]):
             self._doom_idle(stock, DiscardCause.CLOSED)
         held = list(ledger.grants.values())
         for grant in held:
-            ledger.finish(grant, now, DiscardCause.CLOSED)
+            ledger.end(grant, DiscardCause.CLOSED)
         ledger.todo = True
         return held
 
