@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
@@ -11,10 +12,10 @@ from rich.table import Table
 
 _COLUMNS = (
     ("end_of_speech_to_final_ms", "final"),
-    ("to_first_token_ms", "1st token"),
-    ("to_first_segment_ms", "1st segment"),
-    ("to_first_audio_ms", "1st audio"),
-    ("to_first_frame_ms", "1st frame"),
+    ("to_first_token_ms", "token"),
+    ("to_first_segment_ms", "segment"),
+    ("to_first_audio_ms", "audio"),
+    ("to_first_frame_ms", "frame"),
 )
 
 
@@ -35,10 +36,13 @@ class CallReport:
     def table(self) -> Table:
         """Milliseconds from the end of the caller's speech, a row a turn."""
         table = Table(
-            title="ms from end of speech (greeting: from media connect)", title_justify="left"
+            title="ms from the end of speech to the first of each (greeting: from media connect)",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1),
         )
         for heading in ("turn", "outcome", "hear", "speak"):
-            table.add_column(heading)
+            table.add_column(heading, no_wrap=True)
         for _, heading in _COLUMNS:
             table.add_column(heading, justify="right")
         for turn in self._turns:
@@ -46,7 +50,7 @@ class CallReport:
         return table
 
     def _show_call_started(self, event: dict[str, Any]) -> None:
-        self._console.print(f"[dim]call {event['session']}, agent {event['agent'] or '?'}[/dim]")
+        self._console.print(f"[dim]call {event['session']}, scenario {event['scenario']}[/dim]")
 
     def _show_transcript(self, event: dict[str, Any]) -> None:
         if event["final"]:

@@ -23,6 +23,7 @@ import pytest_asyncio
 from cli.lines import demo_lines
 from cli.mesh import LocalMesh
 from cli.ports import Ports
+from tool_executor.customers import demo_customers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VOICEMESH = str(Path(sys.executable).parent / "voicemesh")
@@ -77,14 +78,13 @@ async def test_the_agent_verified_before_it_told_the_balance_that_the_tool_retur
     assert tools.index("verify_client_identity") < tools.index("get_account_summary")
     assert "search_knowledge_base" in tools
     said = " ".join(t["text"] for t in demo.told["transcript"] if t["who"] == "agent")
-    assert _checking_balance() in re.sub(r"[^\d.]", " ", said.replace(",", "")).split()
+    assert await _checking_balance() in re.sub(r"[^\d.]", " ", said.replace(",", "")).split()
 
 
-def _checking_balance() -> str:
+async def _checking_balance() -> str:
     """Alice Brown's, as the tool-executor's own data have it."""
-    from tool_executor.demo_customers import find_by_client_id  # the test may look into the service
-
-    customer = find_by_client_id("alice_brown_ab")
+    customer = await demo_customers().by_client_id("alice_brown_ab")
+    assert customer is not None
     account = next(a for a in customer.accounts if a.type == "checking")
     return f"{account.available:.2f}"
 
