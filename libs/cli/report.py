@@ -40,11 +40,12 @@ class CallReport:
             title_justify="left",
             box=box.SIMPLE_HEAD,
             padding=(0, 1),
+            pad_edge=False,
         )
         for heading in ("turn", "outcome", "hear", "speak"):
             table.add_column(heading, no_wrap=True)
         for _, heading in _COLUMNS:
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         for turn in self._turns:
             table.add_row(*_row(turn))
         return table
