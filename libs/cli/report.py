@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
@@ -38,7 +37,7 @@ class CallReport:
         table = Table(
             title="ms from the end of speech to the first of each (greeting: from media connect)",
             title_justify="left",
-            box=box.SIMPLE_HEAD,
+            box=None,
             padding=(0, 1),
             pad_edge=False,
         )
