@@ -24,10 +24,11 @@ from .errors import (
     PoolExhausted,
     TierUnavailable,
 )
-from .factory import ClientFactory, Reuse
+from .factory import ClientFactory, Reuse, TellsUse
 from .lease import AllocationTier, Lease
 from .options import PoolOptions
 from .pool import WarmPool
+from .seed import OnDemandResourcePool, WarmableResourcePool
 from .stats import DiscardCause, PoolObserver, PoolStats, StockStats
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "LeaseInUse",
     "LeaseNotFound",
     "LeaseNotOwned",
+    "OnDemandResourcePool",
     "OpenFailed",
     "OpenThrottled",
     "PoolClosed",
@@ -52,6 +54,8 @@ __all__ = [
     "PoolStats",
     "Reuse",
     "StockStats",
+    "TellsUse",
     "TierUnavailable",
     "WarmPool",
+    "WarmableResourcePool",
 ]

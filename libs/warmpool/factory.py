@@ -9,6 +9,7 @@ import enum
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+C = TypeVar("C", contravariant=True)
 
 
 class Reuse(enum.Enum):
@@ -44,4 +45,13 @@ class ClientFactory(Protocol[T]):
 
     async def close(self, client: T) -> None:
         """Let go of everything the client holds. Must not raise for a client that is already closed."""
+        ...
+
+
+class TellsUse(Protocol[C]):
+    """What a factory may offer besides, for clients whose holders open no streams."""
+
+    def in_use(self, client: C) -> bool:
+        """Is somebody using it right now? Then its lease goes on beyond its expiry. Must be quick
+        and must not raise."""
         ...

@@ -2,7 +2,8 @@
 
 The ledger moves clients between the states of `holding.SlotState` and decides who is served, who
 waits and who is refused; `supply.py` decides on the same state what is opened and closed. Neither
-touches a client. The shell (`pool.py`) carries out what is left in the outboxes:
+touches a client, except that a factory's `in_use` is asked. The shell (`pool.py`, `crew.py`)
+carries out what is left in the outboxes:
 
 - `doomed`: clients to close; call `gone` when that is done.
 - `unchecked`: idle clients to check for a waiter; call `deliver` or `doom` after it.
@@ -166,7 +167,7 @@ class Ledger(Generic[T]):
         grant = self.grants.get(lease_id)
         if grant is not None and session is not None and session != grant.session:
             raise LeaseNotOwned("the lease belongs to another session", lease_id=lease_id)
-        if grant is not None and not grant.lives(now):
+        if grant is not None and self.ran_out(grant, now):
             self.lapse(grant, now)
             grant = None
         if grant is None:
@@ -235,6 +236,17 @@ class Ledger(Generic[T]):
             slot.state = _IDLE
             stock.idle.append(slot)
         return None
+
+    def ran_out(self, grant: Grant[T], now: float) -> bool:
+        """Whether a lease is over because its time has passed. A factory that can tell that its
+        client is in use keeps it alive."""
+        if grant.lives(now):
+            return False
+        in_use, slot = grant.stock.in_use, grant.slot
+        if in_use is None or slot is None or slot.client is None or not in_use(slot.client):
+            return True
+        grant.extend(grant.ttl, now)
+        return False
 
     def lapse(self, grant: Grant[T], now: float) -> None:
         """A lease ends because its holder vanished; what it did to the client nobody knows."""

@@ -273,6 +273,24 @@ class WarmPool(Generic[T]):
         grant.used = True
         return grant.slot.client  # type: ignore[return-value]
 
+    def held_by(self, session: str, stock: str | None = None) -> Lease | None:
+        """The session's lease as it is now, if it has one."""
+        grant = self._shelf(session, stock).held.get(session)
+        if not isinstance(grant, Grant) or self._ledger.ran_out(grant, self._clock()):
+            return None
+        return grant.view(grant.tier, 0.0)
+
+    def lease_of(self, client: T) -> Lease | None:
+        """The lease that holds this very client. Looks through all leases."""
+        for grant in self._ledger.grants.values():
+            if grant.slot is not None and grant.slot.client is client:
+                return grant.view(grant.tier, 0.0)
+        return None
+
+    def keeps(self, client: T) -> bool:
+        """Whether this very client is the pool's, held or not. Looks through all clients."""
+        return any(slot.client is client for slot in self._ledger.slots)
+
     # ------------------------------------------------------------------ steering
 
     def set_warm_target(self, warm_target: int, *, stock: str | None = None) -> None:

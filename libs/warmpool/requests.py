@@ -46,7 +46,7 @@ class Requests(Generic[T]):
         held = stock.held.get(session)
         if held is None or isinstance(held, Claim):
             return held
-        if now >= held.expires_at and not held.lives(now):
+        if now >= held.expires_at and self._ledger.ran_out(held, now):
             self._ledger.lapse(held, now)
             return None
         if request_id is not None and request_id == held.request_id:

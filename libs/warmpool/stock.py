@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from .breaker import Breaker
@@ -44,6 +44,7 @@ class Stock(Generic[T]):
         self.factory = factory
         """Called by the shell only; the rules read its `reuse`."""
         self.reuse = factory.reuse
+        self.in_use: Callable[[T], bool] | None = getattr(factory, "in_use", None)
         self.options = options
         self.generation = 0
         self.least_generation = 0

@@ -96,7 +96,7 @@ class Supply(Generic[T]):
             for claim in list(stock.line.values()):
                 for party in [p for p in claim.parties if p.deadline <= now]:
                     self._requests.time_out(party, now)
-        for grant in [g for g in ledger.grants.values() if not g.lives(now)]:
+        for grant in [g for g in ledger.grants.values() if ledger.ran_out(g, now)]:
             ledger.lapse(grant, now)
         ledger.todo = True
         return self._leaks(now)
