@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import AsyncExitStack, suppress
+import random
 
 from agentkit import Catalog, CatalogError
 from meshkit.endpoints import endpoint_source
@@ -14,102 +13,101 @@ from meshkit.logging import get_logger
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
-from orchestrator.conversation import Surroundings
+from meshkit.tasks import task_group
 from orchestrator.llm import OpenAIModel
-from orchestrator.servicer import OrchestratorServicer
+from orchestrator.servicer import Deployment, OrchestratorServicer
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.tools import Tools
 from voicemesh.orchestrator.v1.orchestrator_pb2_grpc import (
     add_OrchestratorServiceServicer_to_server,
 )
 
-logger = get_logger("orchestrator")
-
 SERVICE = "voicemesh.orchestrator.v1.OrchestratorService"
-AGAIN_SECONDS = 0.5
+AGAIN_SECONDS = 0.3
+"""Between looks for a tool-executor that is not up yet."""
+REFRESH_SECONDS = 30.0
+"""Between looks for tools that changed."""
+
+logger = get_logger("orchestrator")
 
 
 async def serve(settings: OrchestratorSettings) -> None:
-    """Load the catalog, check it against the tools there are, serve until drained."""
-    catalog = _catalog(settings)
-    async with AsyncExitStack() as stack:
-        model = OpenAIModel(settings)
-        stack.push_async_callback(model.aclose)
-        store = await stack.enter_async_context(
-            Fleet("session-store", endpoint_source(settings.session_store_target))
-        )
-        executor = await stack.enter_async_context(
-            Fleet("tool-executor", endpoint_source(settings.tool_executor_target))
-        )
-        tools = Tools(executor, seconds=settings.tool_seconds, heartbeat=settings.heartbeat_seconds)
-        server = make_server(settings, catalog, store, model, tools)
-        await stack.enter_async_context(server)
-        await _serve_when_checked(server, catalog, tools)
+    """Load the agents, be ready once their tools are known to exist, serve until drained."""
+    catalog = load_catalog(settings)
+    model = OpenAIModel(settings)
+    try:
+        async with (
+            Fleet("session-store", endpoint_source(settings.session_store_target)) as store,
+            Fleet("tool-executor", endpoint_source(settings.tool_executor_target)) as executors,
+        ):
+            tools = make_tools(settings, executors)
+            server = make_server(Deployment(settings, catalog, model, tools, store))
+            async with server, task_group() as group:
+                listing = group.create_task(become_ready(server, tools, catalog))
+                await server.until_drained()
+                listing.cancel()
+    finally:
+        await model.aclose()
 
 
-def make_server(
-    settings: OrchestratorSettings,
-    catalog: Catalog,
-    store: Fleet,
-    model: OpenAIModel,
-    tools: Tools,
-) -> MeshServer:
-    """The pod's server, not yet bound."""
-    around = Surroundings(
-        model, tools, settings.max_rounds, settings.max_history_turns, time.monotonic
-    )
-    servicer = OrchestratorServicer(
-        catalog,
-        store,
-        around,
-        heartbeat=settings.heartbeat_seconds,
-        max_conversations=settings.max_conversations,
-    )
+def load_catalog(settings: OrchestratorSettings) -> Catalog:
+    """The agents and scenarios. Raises StartupError."""
+    try:
+        catalog = Catalog.load(settings.agents_dir or None, settings.scenarios_dir or None)
+    except CatalogError as error:
+        raise StartupError(str(error)) from None
+    found = {"agents": len(catalog.agents), "scenarios": len(catalog.scenarios)}
+    logger.info("catalog", extra=found)
+    return catalog
+
+
+def make_tools(settings: OrchestratorSettings, executors: Fleet) -> Tools:
+    """The tool-executor's tools, not listed yet."""
+    return Tools(executors, seconds=settings.tool_seconds, heartbeat=settings.heartbeat_seconds)
+
+
+def make_server(deployment: Deployment) -> MeshServer:
+    """The server, not yet listening."""
+    settings = deployment.settings
     server = MeshServer("orchestrator", settings, port=settings.grpc_port)
+    servicer = OrchestratorServicer(deployment)
     add_OrchestratorServiceServicer_to_server(servicer, server.grpc)
     server.serves(SERVICE)
-    server.on_drain(servicer.drain)
+    server.on_drain(servicer.refuse_new)
     return server
 
 
-async def _serve_when_checked(server: MeshServer, catalog: Catalog, tools: Tools) -> None:
-    """Not ready before the tools are known: an agent must not name one that does not exist."""
-    draining = asyncio.create_task(server.until_drained())
-    checking = asyncio.create_task(_check_tools(catalog, tools))
-    try:
-        await asyncio.wait({draining, checking}, return_when=asyncio.FIRST_COMPLETED)
-        if checking.done():
-            checking.result()
-            await server.ready()
-        await draining
-    finally:
-        for task in (draining, checking):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(draining, checking, return_exceptions=True)
+async def become_ready(server: MeshServer, tools: Tools, catalog: Catalog) -> None:
+    """Ready once every tool that agents name is there; then keep the list fresh.
 
-
-async def _check_tools(catalog: Catalog, tools: Tools) -> None:
-    """Ask until the tool-executor answers. Raises StartupError for an unknown tool."""
+    Raises StartupError if the tool-executor answers and lacks one.
+    """
+    waiting = False
     while True:
         try:
             await tools.refresh()
+            break
         except MeshError as error:
-            logger.warning("tools not known yet", extra={"reason": error.reason})
+            if not waiting:
+                logger.info("waiting for the tool-executor", extra={"reason": error.reason})
+            waiting = True
             await asyncio.sleep(AGAIN_SECONDS)
-            continue
-        try:
-            catalog.check_tools(tools.names)
-        except CatalogError as error:
-            raise StartupError(str(error)) from None
-        return
-
-
-def _catalog(settings: OrchestratorSettings) -> Catalog:
     try:
-        return Catalog.load(settings.agents_dir or None, settings.scenarios_dir or None)
+        catalog.check_tools(tools.names)
     except CatalogError as error:
         raise StartupError(str(error)) from None
+    await server.ready()
+    await keep_fresh(tools)
+
+
+async def keep_fresh(tools: Tools) -> None:
+    """List the tools again now and then: a tool-executor may have been rolled out since."""
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS * (0.8 + 0.4 * random.random()))  # noqa: S311 (jitter)
+        try:
+            await tools.refresh()
+        except MeshError as error:
+            logger.warning("tools not listed", extra={"reason": error.reason})
 
 
 if __name__ == "__main__":

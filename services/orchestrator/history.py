@@ -14,8 +14,8 @@ from typing import Any
 Message = dict[str, Any]
 """A chat message of the OpenAI wire."""
 
-INTERRUPTED_RESULT = json.dumps(
-    {"success": False, "reason": "INTERRUPTED", "message": "The caller spoke before this was done."}
+NO_RESULT = json.dumps(
+    {"success": False, "reason": "NOT_FINISHED", "message": "This was broken off and not finished."}
 )
 
 
@@ -108,7 +108,7 @@ def _round_messages(round_: Round, interrupted: bool) -> Iterable[Message]:
         calls = [_wire_call(call) for call in round_.calls]
         yield {"role": "assistant", "content": text or None, "tool_calls": calls}
         for call in round_.calls:
-            result = round_.results.get(call.call_id, INTERRUPTED_RESULT)
+            result = round_.results.get(call.call_id, NO_RESULT)
             yield {"role": "tool", "tool_call_id": call.call_id, "content": result}
     elif text:
         yield {"role": "assistant", "content": text}
@@ -126,5 +126,13 @@ def _heard_text(segments: Iterable[Segment], interrupted: bool) -> str:
 
 
 def _wire_call(call: ToolCall) -> Message:
-    function = {"name": call.tool, "arguments": call.arguments}
+    function = {"name": call.tool, "arguments": _object_json(call.arguments)}
     return {"id": call.call_id, "type": "function", "function": function}
+
+
+def _object_json(arguments: str) -> str:
+    """Arguments as they were written, if they are an object: some endpoints fail on anything else."""
+    try:
+        return arguments if isinstance(json.loads(arguments), dict) else "{}"
+    except ValueError:
+        return "{}"

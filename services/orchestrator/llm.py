@@ -8,7 +8,7 @@ retry once, before the first token, and never after it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -85,72 +85,61 @@ class OpenAIModel:
         self, messages: Sequence[Message], tools: Sequence[Message], options: ModelOptions
     ) -> AsyncIterator[ModelEvent]:
         """See LanguageModel."""
-        import openai
-
-        parameters = self._parameters(messages, tools, options)
-        try:
-            async with await self._open(parameters) as stream:
-                async with aclosing(self._events(stream)) as events:
-                    async for event in events:
-                        yield event
-        except openai.OpenAIError as error:
-            raise ModelUnavailable(_described(error)) from None
-        except TimeoutError:
-            raise ModelUnavailable("the model took too long") from None
-
-    async def _open(self, parameters: dict[str, Any]) -> Any:
-        """The stream, opened; tried twice, because nothing has been said yet."""
-        import openai
-
-        try:
-            return await self._create(parameters)
-        except (
-            openai.APIConnectionError,
-            openai.RateLimitError,
-            openai.InternalServerError,
-        ) as error:
-            logger.warning(
-                "model did not answer; trying once more", extra={"cause": _described(error)}
-            )
-            await asyncio.sleep(RETRY_SECONDS)
-            return await self._create(parameters)
-
-    async def _create(self, parameters: dict[str, Any]) -> Any:
-        async with asyncio.timeout(self._settings.model_first_token_seconds):
-            return await self._client.chat.completions.create(**parameters)
-
-    async def _events(self, stream: Any) -> AsyncGenerator[ModelEvent, None]:
-        calls = _Calls()
-        model, usage = "", None
-        async for chunk in self._in_time(stream):
-            model, usage = chunk.model or model, chunk.usage or usage
-            if not chunk.choices:
-                continue
-            delta = chunk.choices[0].delta
-            calls.take(delta.tool_calls or ())
-            if delta.content:
-                yield TextDelta(delta.content)
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-        yield Answered(calls.complete(), model, *tokens)
-
-    async def _in_time(self, stream: Any) -> AsyncIterator[Any]:
-        """The stream's chunks, the first and all of them within their times. Raises TimeoutError.
-
-        The clock stands only around each wait: a timeout that were open across a `yield` would
-        cancel whoever reads this.
-        """
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._settings.model_total_seconds
-        first = loop.time() + self._settings.model_first_token_seconds
-        chunks = aiter(stream)
-        while True:
+        began = loop.time()
+        times = _Times(
+            first=began + self._settings.model_first_token_seconds,
+            total=began + self._settings.model_total_seconds,
+        )
+        parameters = self._parameters(messages, tools, options)
+        chunks = self._first_chunk_or_again(parameters, times)
+        async with aclosing(chunks), aclosing(_events(chunks)) as events:
+            async for event in events:
+                yield event
+
+    async def _first_chunk_or_again(
+        self, parameters: dict[str, Any], times: _Times
+    ) -> AsyncGenerator[Any, None]:
+        """The answer's chunks; asked for twice if it breaks off before the first. Raises
+        ModelUnavailable."""
+        for last in (False, True):
+            begun = False
             try:
-                async with asyncio.timeout_at(min(first, until)):
-                    chunk = await anext(chunks)
-            except StopAsyncIteration:
+                async with aclosing(self._chunks(parameters, times)) as chunks:
+                    async for chunk in chunks:
+                        begun = True
+                        yield chunk
                 return
-            first = until
-            yield chunk
+            except _Failed as failed:
+                if begun or last or failed.retry_after is None:
+                    raise ModelUnavailable(failed.described) from None
+                if times.is_over(failed.retry_after):
+                    raise ModelUnavailable(failed.described) from None
+                logger.warning("model asked once more", extra={"cause": failed.described})
+                await asyncio.sleep(failed.retry_after)
+
+    async def _chunks(self, parameters: dict[str, Any], times: _Times) -> AsyncGenerator[Any, None]:
+        """One try. The clock stands only around each wait: a timeout that were open across a `yield`
+        would cancel whoever reads this. Raises _Failed."""
+        stream = None
+        until = min(times.first, times.total)
+        try:
+            async with asyncio.timeout_at(until):
+                stream = await self._client.chat.completions.create(**parameters)
+            chunks = aiter(stream)
+            while True:
+                async with asyncio.timeout_at(until):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    return
+                if chunk.choices:
+                    until = times.total
+                yield chunk
+        except Exception as error:
+            raise _failed(error) from None
+        finally:
+            if stream is not None:
+                await stream.close()
 
     def _parameters(
         self, messages: Sequence[Message], tools: Sequence[Message], options: ModelOptions
@@ -170,6 +159,74 @@ class OpenAIModel:
         return parameters
 
 
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Deadlines of an answer, in the loop's time."""
+
+    first: float
+    total: float
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether the first token would be due before this many seconds from now."""
+        return asyncio.get_running_loop().time() + seconds >= self.first
+
+
+class _Failed(Exception):
+    """One try failed. `retry_after`: seconds to wait before another may help; None: it will not."""
+
+    def __init__(self, described: str, retry_after: float | None) -> None:
+        super().__init__(described)
+        self.described = described
+        self.retry_after = retry_after
+
+
+def _failed(error: Exception) -> _Failed:
+    """What the SDK's error means. Its text is left out, since it may quote what the caller said."""
+    import httpx2
+    import openai
+
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return _Failed("the model took too long", None)
+    if isinstance(error, openai.APIStatusError):
+        again = error.status_code in (408, 409, 429) or error.status_code >= 500
+        wait = _retry_after(error.response.headers) if again else None
+        return _Failed(f"{type(error).__name__} {error.status_code}", wait)
+    if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
+        return _Failed(type(error).__name__, RETRY_SECONDS)
+    if isinstance(error, openai.OpenAIError | httpx2.HTTPError | ValueError):
+        return _Failed(type(error).__name__, None)
+    raise error
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the endpoint asks to wait, or our own."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * unit)
+        except (KeyError, ValueError):
+            continue
+    return RETRY_SECONDS
+
+
+async def _events(chunks: AsyncIterator[Any]) -> AsyncGenerator[ModelEvent, None]:
+    """What the chunks say. Raises ModelUnavailable if they end before the answer does."""
+    calls = _Calls()
+    model, usage, finished = "", None, False
+    async for chunk in chunks:
+        model, usage = chunk.model or model, chunk.usage or usage
+        if not chunk.choices:
+            continue
+        choice = chunk.choices[0]
+        finished = finished or choice.finish_reason is not None
+        calls.take(choice.delta.tool_calls or ())
+        if choice.delta.content:
+            yield TextDelta(choice.delta.content)
+    if not finished:
+        raise ModelUnavailable("the model broke off")
+    tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+    yield Answered(calls.complete(), model, *tokens)
+
+
 class _Calls:
     """Puts tool calls together from their pieces, which come by index."""
 
@@ -178,7 +235,8 @@ class _Calls:
 
     def take(self, deltas: Sequence[Any]) -> None:
         for delta in deltas:
-            piece = self._pieces.setdefault(delta.index, ["", "", ""])
+            index = len(self._pieces) if delta.index is None else delta.index
+            piece = self._pieces.setdefault(index, ["", "", ""])
             piece[0] += delta.id or ""
             if delta.function:
                 piece[1] += delta.function.name or ""
@@ -210,9 +268,3 @@ def _client(settings: OrchestratorSettings) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(
         base_url=settings.model_base_url, api_key=key or "none", timeout=timeout, max_retries=0
     )
-
-
-def _described(error: Exception) -> str:
-    """What went wrong, without the body, which may quote what the caller said."""
-    status = getattr(error, "status_code", None)
-    return f"{type(error).__name__}{f' {status}' if status else ''}"

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import grpc
+
 from meshkit.context import outgoing_metadata
 from meshkit.errors import MeshError, PeerUnreachable, Reason, unreachable
 from meshkit.fleet import Fleet
@@ -21,7 +23,11 @@ from voicemesh.tools.v1.tool_executor_pb2_grpc import ToolExecutorServiceStub
 logger = get_logger("orchestrator.tools")
 
 LIST_SECONDS = 5.0
-TRIES = 2
+TRIES = 3
+TOOLS_UNAVAILABLE = "TOOLS_UNAVAILABLE"
+"""Reason of an outcome that no tool-executor gave."""
+NOT_ANSWERING = "That system is not answering right now. Please try again in a moment."
+TOO_LONG = "This took too long. It is not known whether it was done."
 _RETRY = Retry(attempts=3, first_seconds=0.1)
 
 Outcome = outcome_pb2.ToolOutcome
@@ -51,6 +57,11 @@ class Tools:
     def names(self) -> frozenset[str]:
         """The tools last listed."""
         return frozenset(self._known)
+
+    def only_reads(self, name: str) -> bool:
+        """Whether a call of this tool may be given up without wondering what it did."""
+        tool = self._known.get(name)
+        return tool is not None and tool.effect == pb.TOOL_EFFECT_READ_ONLY
 
     async def refresh(self) -> None:
         """List the tools again. Raises MeshError."""
@@ -88,15 +99,15 @@ class Tools:
             async with asyncio.timeout(self._seconds):
                 return await self._tried(request)
         except TimeoutError:
-            return _failure("TIMED_OUT", "That is taking too long right now.", retryable=True)
+            return _failure("TIMED_OUT", TOO_LONG, retryable=False)
         except MeshError as error:
             if error.is_reason(Reason.CALL_OWNER_SUPERSEDED):
                 raise
             logger.warning("tool did not run", extra={"tool": call.tool, "reason": error.reason})
-            return _not_run(error)
+            return _failure(TOOLS_UNAVAILABLE, NOT_ANSWERING, retryable=True)
 
     async def _tried(self, request: pb.ExecuteToolRequest) -> Outcome:
-        """Ask a pod, and once more another with the same request_id: it runs once all the same."""
+        """Ask one pod after another, with the same request_id: it runs once all the same."""
         tried: list[str] = []
         for attempt in range(TRIES):
             fresh = self._fleet.addresses - set(tried)
@@ -122,8 +133,6 @@ class Tools:
         async with stream:
             answer = await stream.receive()
         if answer is None:
-            import grpc
-
             raise unreachable(grpc.StatusCode.UNAVAILABLE, "ended without an outcome", address)
         return answer.outcome
 
@@ -149,11 +158,6 @@ def _function(tool: pb.Tool) -> Message:
         "parameters": json.loads(tool.parameters_json or "{}"),
     }
     return {"type": "function", "function": function}
-
-
-def _not_run(error: MeshError) -> Outcome:
-    said = "That system is not answering right now. Please try again in a moment."
-    return _failure(error.reason, said, retryable=True)
 
 
 def _failure(reason: str, message: str, *, retryable: bool) -> Outcome:

@@ -3,6 +3,9 @@
 The order that keeps "write, then act": a round is journalled before any tool of it runs; a segment's
 event is handed to the journal before the segment is sent. Nothing here waits for the store but the
 tools.
+
+A turn may be cancelled at any moment. Tools that only read are given up then; the others are not,
+because they act all the same and the model must learn what they did (`Stage.outlives`).
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
 from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
 from orchestrator.segmenter import Segmenter
 from orchestrator.timing import TurnClock
-from orchestrator.tools import Caller, Outcome, told_to_model
+from orchestrator.tools import TOOLS_UNAVAILABLE, Caller, Outcome, told_to_model
 
 JOURNAL_SECONDS = 3.0
 """How long tools wait for their round to be journalled; then they do not run."""
+MAX_CALLS = 16
+"""Tools that one answer of the model may call; the rest are left out."""
 
 
 class TurnFailed(Exception):
@@ -54,8 +59,21 @@ class Stage(Protocol):
         """Journal what came of a call."""
         ...
 
+    def outlives(self, running: asyncio.Task[Any]) -> None:
+        """Own a tool that goes on after its turn was cancelled."""
+        ...
 
-RunTool = Callable[[ToolCall, Caller], Awaitable[Outcome]]
+
+class ToolRunner(Protocol):
+    """What runs tools."""
+
+    async def run(self, call: ToolCall, caller: Caller) -> Outcome:
+        """What came of a call."""
+        ...
+
+    def only_reads(self, name: str) -> bool:
+        """Whether a call may be given up without wondering what it did."""
+        ...
 
 
 @dataclass(slots=True)
@@ -67,7 +85,7 @@ class Turn:
     caller: Caller
     stage: Stage
     model: LanguageModel
-    run_tool: RunTool
+    runner: ToolRunner
     tools: Sequence[Message]
     prompt: str
     messages: Callable[[], list[Message]]
@@ -77,13 +95,18 @@ class Turn:
 
     async def run(self) -> None:
         """Answer. Raises TurnFailed; being cancelled leaves in the record what was sent."""
+        without_tools = 0
         for number in range(self.max_rounds):
             round_ = await self._round(number)
             if not round_.calls:
                 if not self._segments:
                     raise TurnFailed("MODEL_ANSWERED_NOTHING")
                 return
-            await self._run_tools(round_)
+            outcomes = await self._run_tools(round_)
+            # Once the model is told and can say so; a second time it would only ask again.
+            without_tools = without_tools + 1 if all(map(_unavailable, outcomes)) else 0
+            if without_tools == 2:
+                raise TurnFailed(TOOLS_UNAVAILABLE)
         raise TurnFailed("ROUNDS_EXCEEDED")
 
     async def say(self, text: str) -> None:
@@ -100,7 +123,7 @@ class Turn:
         text, answered = await self._stream(round_, messages)
         round_.calls = tuple(
             ToolCall(self._request_id(number, ordinal), call.call_id, call.tool, call.arguments)
-            for ordinal, call in enumerate(answered.calls)
+            for ordinal, call in enumerate(answered.calls[:MAX_CALLS])
         )
         written = self.stage.answered(self.record.turn, number, text, round_, answered)
         if round_.calls:
@@ -134,26 +157,46 @@ class Turn:
         await self.stage.say(segment, self.agent.name)
         self.clock.segment_sent()
 
-    async def _run_tools(self, round_: Round) -> None:
-        """All calls of a round together; results in the model's order."""
+    async def _run_tools(self, round_: Round) -> list[Outcome]:
+        """All calls of a round together; outcomes in the model's order."""
         for call in round_.calls:
             await self.stage.tool_started(call)
-        outcomes = await asyncio.gather(*(self.run_tool(c, self.caller) for c in round_.calls))
-        for call, outcome in zip(round_.calls, outcomes, strict=True):
-            self.stage.tool_answered(call, outcome)
-            round_.results[call.call_id] = told_to_model(outcome)
+        tasks = [asyncio.create_task(self._run_tool(round_, call)) for call in round_.calls]
+        try:
+            outcomes = await asyncio.gather(*map(asyncio.shield, tasks))
+        finally:
+            for call, task in zip(round_.calls, tasks, strict=True):
+                self._let_go(call, task)
         self.clock.tools_ran([_body_seconds(outcome) for outcome in outcomes])
+        return outcomes
+
+    async def _run_tool(self, round_: Round, call: ToolCall) -> Outcome:
+        outcome = await self.runner.run(call, self.caller)
+        round_.results[call.call_id] = told_to_model(outcome)
+        self.stage.tool_answered(call, outcome)
+        return outcome
+
+    def _let_go(self, call: ToolCall, task: asyncio.Task[Outcome]) -> None:
+        if task.done():
+            return
+        if self.runner.only_reads(call.tool):
+            task.cancel()
+        self.stage.outlives(task)
 
     async def _journalled(self, written: Awaitable[Any]) -> None:
         try:
             async with asyncio.timeout(JOURNAL_SECONDS):
-                await written
+                await asyncio.shield(asyncio.ensure_future(written))
         except TimeoutError:
             raise TurnFailed("STORE_UNAVAILABLE") from None
 
     def _request_id(self, number: int, ordinal: int) -> str:
         session = self.caller.session.removeprefix("sessions/")
         return tool_request_id(session, self.record.turn, number, ordinal)
+
+
+def _unavailable(outcome: Outcome) -> bool:
+    return outcome.failure.reason == TOOLS_UNAVAILABLE
 
 
 def _body_seconds(outcome: Outcome) -> float:

@@ -1,0 +1,250 @@
+"""The agent's side of a conversation: one turn at a time, each caused by what the caller said.
+
+An utterance that comes while nothing of the turn was said or done replaces it: the caller went on
+speaking and is answered once, for both. Later ones wait until the turn ends or the caller interrupts
+it; all that wait are answered together by the next turn, whose cause is the last of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from agentkit import Agent
+from meshkit.context import call_context
+from meshkit.logging import get_logger
+from orchestrator import records
+from orchestrator.history import History, Round, Segment, ToolCall, TurnRecord
+from orchestrator.journal import Journal
+from orchestrator.llm import Answered, LanguageModel
+from orchestrator.timing import TurnClock
+from orchestrator.tools import Caller, Outcome, Tools
+from orchestrator.turn import Turn, TurnFailed
+from voicemesh.orchestrator.v1 import orchestrator_pb2 as pb
+from voicemesh.speech.v1.speech_event_pb2 import Voice
+
+logger = get_logger("orchestrator.answering")
+
+MAX_WAITING = 32
+"""Utterances that wait for a turn; of more, the oldest are left out of its question."""
+GREETING = "greeting"
+
+Send = Callable[[pb.ConverseResponse], Awaitable[None]]
+Answer = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An utterance that waits for its answer."""
+
+    utterance: str
+    text: str
+    arrived: float
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who answers, and with what."""
+
+    caller: Caller
+    agent: Agent
+    prompt: str
+    model: LanguageModel
+    tools: Tools
+    max_rounds: int
+
+
+class Answering:
+    """Answers the caller. `run` is its task, owned by the caller of it."""
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        history: History,
+        journal: Journal,
+        send: Send,
+        now: Callable[[], float],
+        *,
+        next_turn: int = 0,
+    ) -> None:
+        self._speaker, self._history, self._journal = speaker, history, journal
+        self._send, self._now = send, now
+        self._next_turn = next_turn
+        self._waiting: deque[Said] = deque(maxlen=MAX_WAITING)
+        self._wanted = asyncio.Event()
+        self._current: tuple[str, asyncio.Task[str]] | None = None
+        self._acted = False
+        """Whether the current turn said something or called a tool."""
+        self._outliving: set[asyncio.Task[Any]] = set()
+
+    # ------------------------------------------------------------------ from the caller
+
+    def said(self, said: Said) -> None:
+        """The caller said something that wants an answer."""
+        if len(self._waiting) == MAX_WAITING:
+            logger.warning("too many utterances wait; the oldest is not answered")
+        self._waiting.append(said)
+        self._wanted.set()
+        if self._current is not None and not self._acted:
+            self._current[1].cancel()
+
+    def interrupted(self, turn: str) -> None:
+        """The caller spoke over a turn, which may be over already."""
+        self._history.interrupted(turn)
+        if self._current is not None and self._current[0] == turn:
+            self._current[1].cancel()
+
+    def heard(self, segment: str, length: int) -> None:
+        """The caller heard this much of a segment, in code points."""
+        self._history.heard(segment, length)
+
+    # ------------------------------------------------------------------ turns
+
+    async def run(self, greeting: str = "") -> None:
+        """Greet, then answer until cancelled. Raises MeshError when the call is not ours any more."""
+        try:
+            if greeting:
+                await self._greet(greeting)
+            while True:
+                await self._wanted.wait()
+                self._wanted.clear()
+                await self._answer(list(self._waiting))
+        finally:
+            for task in self._outliving:
+                task.cancel()
+            await asyncio.gather(*self._outliving, return_exceptions=True)
+
+    async def _greet(self, text: str) -> None:
+        turn = self._begin(GREETING, [], self._now())
+        await self._hold(turn, GREETING, lambda: turn.say(text))
+
+    async def _answer(self, waiting: list[Said]) -> None:
+        self._waiting.clear()
+        if self._outliving:  # what they did must be known before the model is asked again
+            await asyncio.wait(self._outliving)
+        cause = waiting[-1]
+        turn = self._begin(cause.utterance, [said.text for said in waiting], cause.arrived)
+        await self._hold(turn, cause.utterance, turn.run)
+
+    def _begin(self, cause: str, texts: list[str], began: float) -> Turn:
+        record = self._history.begin(f"t{self._next_turn}", texts)
+        self._next_turn += 1
+        self._journal.add(records.turn_began_event(record.turn, cause, self._speaker.agent.name))
+        return self._turn(record, began)
+
+    def _turn(self, record: TurnRecord, began: float) -> Turn:
+        speaker = self._speaker
+        return Turn(
+            record=record,
+            agent=speaker.agent,
+            caller=speaker.caller,
+            stage=self,
+            model=speaker.model,
+            runner=speaker.tools,
+            tools=speaker.tools.offered(speaker.agent.tools),
+            prompt=speaker.prompt,
+            messages=self._history.messages,
+            clock=TurnClock(self._now, began),
+            max_rounds=speaker.max_rounds,
+        )
+
+    async def _hold(self, turn: Turn, cause: str, answer: Answer) -> None:
+        """Give the agent the floor until the answer ends, fails or is cut off."""
+        name = turn.record.turn
+        with call_context(turn=name):
+            task = asyncio.create_task(self._performed(turn, cause, answer))
+            self._current, self._acted = (name, task), cause == GREETING
+            try:
+                await asyncio.wait({task})
+            finally:
+                self._current = None
+                task.cancel()
+                await asyncio.wait({task})
+            cut = task.cancelled()
+            await self._end(turn, "" if cut else task.result(), cut=cut)
+
+    async def _performed(self, turn: Turn, cause: str, answer: Answer) -> str:
+        """The reason for which the answer failed, or nothing."""
+        try:
+            await self._send(pb.ConverseResponse(turn_started=self._started(turn, cause)))
+            await answer()
+        except TurnFailed as failed:
+            logger.warning("turn failed", extra={"reason": failed.reason})
+            await turn.say(turn.agent.apology)
+            return failed.reason
+        return ""
+
+    async def _end(self, turn: Turn, failure: str, *, cut: bool) -> None:
+        self._journal.add(records.turn_ended_event(turn.record.turn, failure))
+        if cut:
+            self._history.interrupted(turn.record.turn)
+        await self._send(pb.ConverseResponse(turn_completed=_completed(turn, failure, cut)))
+
+    def _started(self, turn: Turn, cause: str) -> pb.TurnStarted:
+        voice = turn.agent.voice
+        return pb.TurnStarted(
+            turn=turn.record.turn,
+            cause=cause,
+            agent=f"agents/{turn.agent.name}",
+            voice=Voice(name=voice.name, style=voice.style, rate=voice.rate, pitch=voice.pitch),
+        )
+
+    # ------------------------------------------------------------------ the stage of a turn
+
+    async def say(self, segment: Segment, agent: str) -> None:
+        """See Stage."""
+        self._acted = True
+        self._journal.add(records.segment_event(segment, agent))
+        said = pb.SpeechSegment(segment=segment.name, text=segment.text)
+        await self._send(pb.ConverseResponse(segment=said))
+
+    async def tool_started(self, call: ToolCall) -> None:
+        """See Stage."""
+        started = pb.ToolCallStarted(request_id=call.request_id, tool=f"tools/{call.tool}")
+        await self._send(pb.ConverseResponse(tool_call_started=started))
+
+    def answered(
+        self, turn: str, number: int, text: str, round_: Round, by: Answered
+    ) -> Awaitable[None]:
+        """See Stage."""
+        self._acted = True
+        agent = self._speaker.agent.name
+        return self._journal.add(records.round_event(turn, number, agent, text, round_.calls, by))
+
+    def tool_answered(self, call: ToolCall, outcome: Outcome) -> None:
+        """See Stage."""
+        self._journal.add(records.tool_event(call, outcome))
+
+    def outlives(self, running: asyncio.Task[Any]) -> None:
+        """See Stage."""
+        self._outliving.add(running)
+        running.add_done_callback(self._outliving.discard)
+
+
+def _completed(turn: Turn, failure: str, cut: bool) -> pb.TurnCompleted:
+    outcome = pb.TurnCompleted.OUTCOME_FAILED if failure else pb.TurnCompleted.OUTCOME_COMPLETED
+    if cut:
+        outcome = pb.TurnCompleted.OUTCOME_INTERRUPTED
+    completed = pb.TurnCompleted(
+        turn=turn.record.turn, outcome=outcome, failure_reason="" if cut else failure
+    )
+    clock = turn.clock
+    if clock.first_segment is not None:
+        completed.first_segment_latency.CopyFrom(_duration(clock.first_segment))
+    if clock.first_token is not None:
+        completed.first_token_latency.CopyFrom(_duration(clock.first_token))
+        completed.model_duration.CopyFrom(_duration(clock.model))
+    completed.tool_duration.CopyFrom(_duration(clock.tools))
+    return completed
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(round(seconds * 1e6))
+    return duration
