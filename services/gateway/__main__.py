@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gateway.app import make_app
 from gateway.calls import Calls
@@ -20,27 +22,30 @@ logger = get_logger("gateway")
 async def serve(settings: GatewaySettings, stop: asyncio.Event | None = None) -> None:
     """Serve until SIGTERM, SIGINT or `stop`, then drain."""
     stop = stop or asyncio.Event()
-    async with connect(settings) as peers:
-        address = settings.advertised_address or f"{settings.bind_host}:{settings.http_port}"
-        async with Calls(peers, settings, lambda: address) as calls:
-            app = make_app(calls, Readiness(peers), settings.control_key)
-            async with (
-                ControlServer(app, settings) as control,
-                MediaServer(calls, settings) as media,
-            ):
-                logger.info("ready", extra={"http": control.port, "media": media.port})
-                await _stopped(stop)
-                logger.info("draining", extra={"seconds": settings.drain_seconds})
-                await calls.drain(settings.drain_seconds)
+    with _signals(stop.set):
+        async with connect(settings) as peers:
+            address = settings.advertised_address or f"{settings.bind_host}:{settings.http_port}"
+            async with Calls(peers, settings, lambda: address) as calls:
+                app = make_app(calls, Readiness(peers), settings.control_key)
+                async with (
+                    ControlServer(app, settings) as control,
+                    MediaServer(calls, settings) as media,
+                ):
+                    logger.info("ready", extra={"http": control.port, "media": media.port})
+                    await stop.wait()
+                    logger.info("draining", extra={"seconds": settings.drain_seconds})
+                    await calls.drain(settings.drain_seconds)
     logger.info("drained")
 
 
-async def _stopped(stop: asyncio.Event) -> None:
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Have SIGTERM and SIGINT call `stop` within the block."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop)
     try:
-        await stop.wait()
+        yield
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -72,15 +72,19 @@ def bearer_matches(header: str, key: str) -> bool:
     return same and scheme.lower() == "bearer"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine and nobody else's."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def require_loopback(host: str, setting: str, door: str) -> None:
     """Refuse to open `door` to the network without a key. Raises StartupError."""
-    if host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise StartupError(
             f"the {door} would listen on {host} and let anyone in: set {setting} to a secret of at"
             f" least 32 characters, or VOICEMESH_BIND_HOST to 127.0.0.1."

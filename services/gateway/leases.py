@@ -56,6 +56,7 @@ class SpeechLeases:
         self._timeout = timeout
         self._clock = clock
         self._held: dict[ClientKind, Granted] = {}
+        self._asking: set[asyncio.Task[Granted]] = set()
 
     async def allocate(self, kind: ClientKind) -> Granted:
         """A client on any pod; if the first has none, on another, once. Raises MeshError."""
@@ -86,7 +87,11 @@ class SpeechLeases:
                 )
 
     async def release(self) -> None:
-        """Give everything back. Never raises MeshError: what is not given back expires."""
+        """Give everything back. Never raises MeshError: what is not given back expires.
+
+        An answer that is still on its way is waited for, since its lease is granted already.
+        """
+        await asyncio.gather(*self._asking, return_exceptions=True)
         held = list(self._held.values())
         self._held.clear()
         await asyncio.gather(
@@ -99,6 +104,18 @@ class SpeechLeases:
         return self._fleet.pick(exclude={first}) if others else None
 
     async def _ask(self, kind: ClientKind, address: str) -> Granted:
+        """Ask one pod; who is cancelled meanwhile (a hang-up) leaves the answer to `release`."""
+        asking = asyncio.create_task(self._request(kind, address))
+        self._asking.add(asking)
+        asking.add_done_callback(self._answered)
+        return await asyncio.shield(asking)
+
+    def _answered(self, asking: asyncio.Task[Granted]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # whoever asked may be gone
+
+    async def _request(self, kind: ClientKind, address: str) -> Granted:
         request = pb.AllocateClientRequest(
             session=self._session,
             client_kind=_KINDS[kind],

@@ -26,7 +26,7 @@ from picows import (
 )
 
 from gateway import endings
-from gateway.access import TicketRefused, read_ticket, require_loopback
+from gateway.access import TicketRefused, is_loopback, read_ticket, require_loopback
 from gateway.call import Call
 from gateway.calls import Calls
 from gateway.media import (
@@ -51,6 +51,8 @@ logger = get_logger("gateway.media")
 PATH = "/api/v1/media/stream"
 CONNECTION_HEADER = "x-ms-call-connection-id"
 MAX_MESSAGE_BYTES = 64 * 1024
+MAX_FRAME_BYTES = 1 << 20
+"""A frame beyond this is not even read: picows closes the socket itself, with 1009 as well."""
 CLOSE_SECONDS = 1.0
 """How long the other side has to answer a close before the connection is dropped."""
 STALLED_SECONDS = 5.0
@@ -73,6 +75,8 @@ def dialled(request: WSUpgradeRequest, settings: GatewaySettings) -> Dialled:
     asked = query.get("scenario", [""])[0]
     session = _session(request.headers.get(CONNECTION_HEADER, ""))
     scenario = asked or settings.default_scenario
+    if not settings.media_key and _elsewhere(request.headers.get("origin", "")):
+        return Dialled(session, scenario, "pages of other hosts need a ticket")
     if settings.media_key:
         try:
             ticket = read_ticket(settings.media_key, query.get("ticket", [""])[0], session)
@@ -92,6 +96,11 @@ def _session(connection_id: str) -> str:
         return session_id(session_name(connection_id))
     except MeshError:
         return hashlib.sha256(connection_id.encode()).hexdigest()[:32]
+
+
+def _elsewhere(origin: str) -> bool:
+    """Whether a browser page dials that this machine does not serve; ACS sends no Origin."""
+    return bool(origin) and not is_loopback(urlsplit(origin).hostname or "")
 
 
 class MediaListener(WSListener):
@@ -132,7 +141,8 @@ class MediaListener(WSListener):
         elif kind == WSMsgType.CLOSE:
             self._closed_by_peer()
         elif kind == WSMsgType.BINARY:
-            self.close(CloseCode.MALFORMED, "binary frames are not understood; send text frames")
+            problem = "binary frames are not understood; send text frames"
+            self._refuse(MediaRefused(CloseCode.MALFORMED, problem))
         elif kind in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
             self._fragment(frame)
 
@@ -180,6 +190,9 @@ class MediaListener(WSListener):
 
     def _text(self, text: bytes | memoryview) -> None:
         if self._closed:
+            return
+        if len(text) > MAX_MESSAGE_BYTES:
+            self._refuse(MediaRefused(CloseCode.TOO_LARGE, "the message is too large"))
             return
         try:
             message = self._protocol.feed(text)
@@ -255,7 +268,7 @@ class MediaServer:
                 self._accept,
                 host,
                 self.port,
-                max_frame_size=MAX_MESSAGE_BYTES,
+                max_frame_size=MAX_FRAME_BYTES,
                 logger_name=get_logger("gateway.picows"),
             )
         except OSError as error:

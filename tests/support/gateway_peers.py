@@ -4,7 +4,8 @@ memory. Real gRPC servers; the speech-pool beside them is the real one on the sc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,15 +53,16 @@ class ScriptedOrchestrator(OrchestratorServiceServicer):
 
     def __init__(self, script: OrchestratorScript | None = None) -> None:
         self.script = script or OrchestratorScript()
+        """`accepted` is told of each utterance, so that a store can have it journalled."""
         self.said: list[pb.ConverseRequest] = []
         self.changed = asyncio.Condition()
         self.conversations = 0
-        self._turn = 0
+        self.accepted: Callable[[pb.UserUtterance], None] = lambda _: None
 
     async def Converse(self, _: object, context: Any) -> None:
         """One conversation."""
         self.conversations += 1
-        self._turn = 0
+        numbers = itertools.count(0 if self.script.greeting else 1)
         async with ServerStream[pb.ConverseResponse, pb.ConverseRequest](
             context, pb.ConverseResponse, interval=self.script.heartbeat
         ) as stream:
@@ -69,15 +71,13 @@ class ScriptedOrchestrator(OrchestratorServiceServicer):
                 raise self.script.refuse
             await stream.send(pb.ConverseResponse(ready=pb.ConversationReady(agent="agents/a")))
             if self.script.greeting:
-                await self._answer(stream, "greeting", [self.script.greeting])
-            else:
-                self._turn = 1
+                await self._answer(stream, numbers, "greeting", [self.script.greeting])
             while (request := await stream.receive()) is not None:
                 await self._record(request)
                 if request.HasField("call_ended"):
                     return
                 if request.HasField("utterance"):
-                    await self._utterance(stream, request.utterance, context)
+                    await self._utterance(stream, numbers, request.utterance)
 
     async def until(self, kind: str, count: int = 1) -> pb.ConverseRequest:
         """Wait for the `count`-th request of a kind."""
@@ -89,12 +89,17 @@ class ScriptedOrchestrator(OrchestratorServiceServicer):
         """Requests of a kind so far."""
         return [request for request in self.said if request.HasField(kind)]
 
-    async def _record(self, request: pb.ConverseRequest) -> None:
+    async def _record(self, request: pb.ConverseRequest | None) -> None:
+        assert request is not None
         async with self.changed:
+            if request.HasField("utterance"):
+                self.accepted(request.utterance)
             self.said.append(request)
             self.changed.notify_all()
 
-    async def _utterance(self, stream: Any, utterance: pb.UserUtterance, context: Any) -> None:
+    async def _utterance(
+        self, stream: Any, numbers: Iterator[int], utterance: pb.UserUtterance
+    ) -> None:
         if utterance.transcript == self.script.falls_silent_on:
             stream._beat.cancel()
             await asyncio.Event().wait()
@@ -102,10 +107,13 @@ class ScriptedOrchestrator(OrchestratorServiceServicer):
             raise MeshError(Reason.POD_DRAINING, "told to end")
         ack = pb.UtteranceAck(utterance=utterance.utterance)
         await stream.send(pb.ConverseResponse(utterance_ack=ack))
-        await self._answer(stream, utterance.utterance, self.script.reply(utterance.transcript))
+        texts = self.script.reply(utterance.transcript)
+        await self._answer(stream, numbers, utterance.utterance, texts)
 
-    async def _answer(self, stream: Any, cause: str, texts: list[str]) -> None:
-        turn, self._turn = f"t{self._turn}", self._turn + 1
+    async def _answer(
+        self, stream: Any, numbers: Iterator[int], cause: str, texts: list[str]
+    ) -> None:
+        turn = f"t{next(numbers)}"
         started = pb.TurnStarted(turn=turn, cause=cause, agent="agents/a")
         if self.script.voice:
             started.voice.name = self.script.voice
@@ -202,6 +210,13 @@ class StoreDouble(
         return journal_pb2.ListEventsResponse(
             events=events[start : start + 1], next_page_token=token
         )
+
+    def accept(self, utterance: pb.UserUtterance) -> None:
+        """Journal an utterance, as a real orchestrator does, in the only session there is."""
+        accepted = journal_event_pb2.UtteranceAccepted(utterance=utterance.utterance)
+        event = journal_event_pb2.JournalEvent(event_id=utterance.utterance, utterance=accepted)
+        for session in self.sessions.values():
+            session.events.append(event)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that a request brings about."""

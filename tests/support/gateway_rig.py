@@ -3,6 +3,7 @@ channels: the speech-pool is the real one on the scripted engine, the others are
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -79,8 +80,8 @@ class Rig:
 
     async def until(self, kind: str, session: str = "call-1", **fields: Any) -> dict[str, Any]:
         """The call's first event of a kind with these fields, waiting for it."""
-        call = self.calls.get(session)
-        assert call is not None
+        while (call := self.calls.get(session)) is None:
+            await asyncio.sleep(0)
         async for event in call.parts.events.follow():
             told = event.as_json()
             if told["kind"] == kind and all(told[k] == v for k, v in fields.items()):
@@ -104,6 +105,7 @@ async def rig(
     """Start it all; `settings` are the gateway's, `speech` the speech-pool's."""
     async with AsyncExitStack() as stack:
         orchestrator, store = ScriptedOrchestrator(script), StoreDouble()
+        orchestrator.accepted = store.accept
         pools, speech_server = await _speech_pool(stack, engine or Script(), speech or {})
         servers = {
             "speech-pool": speech_server,
