@@ -15,7 +15,7 @@ from session_store.archiver import Archiver
 from session_store.claims import ToolClaims
 from session_store.index import SessionIndex
 from session_store.quotas import Quotas
-from session_store.readiness import until_answering, warn_of_losses
+from session_store.readiness import check_server, until_answering
 from session_store.runner import ScriptRunner
 from session_store.servicer_claims import ClaimServicer
 from session_store.servicer_journal import JournalServicer
@@ -120,7 +120,7 @@ def make_server(
 
 async def _work(server: MeshServer, hot: HotStore, archiver: Archiver) -> None:
     await until_answering(hot)
-    await warn_of_losses(hot)
+    await check_server(hot)
     await server.ready()
     await archiver.run()
 

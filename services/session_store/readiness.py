@@ -13,11 +13,13 @@ from collections.abc import Awaitable, Callable
 from memory.hotstore import HotStore
 from meshkit.errors import MeshError
 from meshkit.logging import get_logger
+from meshkit.startup import StartupError
 
 logger = get_logger("session_store")
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+OLDEST_MAJOR = 7
 
 
 async def until_answering(
@@ -35,13 +37,23 @@ async def until_answering(
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-async def warn_of_losses(hot: HotStore) -> None:
-    """Log what of this Redis would lose sessions: eviction, or no append-only file."""
+async def check_server(hot: HotStore) -> None:
+    """Log what of this Redis would lose sessions: eviction, or no append-only file.
+
+    Raises StartupError if it is too old to refuse all of a script when its memory is full.
+    """
     try:
         facts = _facts(await hot.facts())
     except MeshError as error:
         logger.info("redis does not tell its settings", extra={"cause": error.message})
         return
+    version = facts.get("redis_version", "")
+    major = version.partition(".")[0]
+    if major.isdecimal() and int(major) < OLDEST_MAJOR:
+        raise StartupError(
+            f"Redis at {hot.address} is version {version}; {OLDEST_MAJOR}.0 or later, or Valkey, is"
+            " needed."
+        )
     policy = facts.get("maxmemory_policy", "")
     if policy not in ("", "noeviction"):
         logger.warning("redis may evict live sessions", extra={"maxmemory_policy": policy})

@@ -10,7 +10,8 @@ import pytest
 from memory.embedded import EmbeddedValkey
 from memory.hotstore import HotStore
 from meshkit.errors import MeshError, Reason
-from session_store.readiness import LONGEST_PAUSE_SECONDS, until_answering, warn_of_losses
+from meshkit.startup import StartupError
+from session_store.readiness import LONGEST_PAUSE_SECONDS, check_server, until_answering
 
 
 class Awaited:
@@ -44,12 +45,40 @@ async def test_eviction_and_a_missing_file_are_warned_of(
 ) -> None:
     caplog.set_level(logging.WARNING)
     async with EmbeddedValkey(tmp_path) as valkey, HotStore(valkey.url) as hot:
-        await warn_of_losses(hot)
+        await check_server(hot)
         assert not caplog.records
         await hot.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         await hot.command("CONFIG", "SET", "appendonly", "no")
-        await warn_of_losses(hot)
+        await check_server(hot)
     assert [record.message for record in caplog.records] == [
         "redis may evict live sessions",
         "redis keeps no append-only file",
     ]
+
+
+class Telling:
+    """A store that tells facts, or refuses to."""
+
+    address = "redis:6379"
+
+    def __init__(self, told: bytes | None) -> None:
+        self._told = told
+
+    async def facts(self) -> bytes:
+        if self._told is None:
+            raise MeshError(Reason.INTERNAL_ERROR, "NOPERM")
+        return self._told
+
+
+@pytest.mark.parametrize("version", ["7.0.15", "7.2.4", "8.1.0", "10.0"])
+async def test_a_recent_server_is_taken(version: str) -> None:
+    await check_server(Telling(f"redis_version:{version}\r\n".encode()))  # type: ignore[arg-type]
+
+
+async def test_an_old_server_is_refused_in_a_sentence() -> None:
+    with pytest.raises(StartupError, match=r"redis:6379 is version 6\.2\.14; 7\.0 or later"):
+        await check_server(Telling(b"redis_version:6.2.14\r\n"))  # type: ignore[arg-type]
+
+
+async def test_a_server_that_tells_nothing_is_taken() -> None:
+    await check_server(Telling(None))  # type: ignore[arg-type]

@@ -29,8 +29,8 @@ class ToolClaimServiceStub:
     """ToolClaimService is how a tool acts at most once, whichever pod dies. Only the tool-executor calls
     it. Claims and outcomes are on disk before an RPC answers.
 
-    Errors, all RPCs: `UNAVAILABLE` / `STORE_UNAVAILABLE`, `STORE_NOT_DURABLE` + RetryInfo: nothing
-    was written; do not act.
+    Errors, all RPCs: `UNAVAILABLE` / `STORE_UNAVAILABLE`, `STORE_NOT_DURABLE` + RetryInfo: whatever was
+    written may not last; do not act.
     """
 
     def __init__(self, channel):
@@ -65,8 +65,8 @@ class ToolClaimServiceServicer:
     """ToolClaimService is how a tool acts at most once, whichever pod dies. Only the tool-executor calls
     it. Claims and outcomes are on disk before an RPC answers.
 
-    Errors, all RPCs: `UNAVAILABLE` / `STORE_UNAVAILABLE`, `STORE_NOT_DURABLE` + RetryInfo: nothing
-    was written; do not act.
+    Errors, all RPCs: `UNAVAILABLE` / `STORE_UNAVAILABLE`, `STORE_NOT_DURABLE` + RetryInfo: whatever was
+    written may not last; do not act.
     """
 
     def ClaimTool(self, request, context):
@@ -145,8 +145,8 @@ class ToolClaimService:
     """ToolClaimService is how a tool acts at most once, whichever pod dies. Only the tool-executor calls
     it. Claims and outcomes are on disk before an RPC answers.
 
-    Errors, all RPCs: `UNAVAILABLE` / `STORE_UNAVAILABLE`, `STORE_NOT_DURABLE` + RetryInfo: nothing
-    was written; do not act.
+    Errors, all RPCs: `UNAVAILABLE` / `STORE_UNAVAILABLE`, `STORE_NOT_DURABLE` + RetryInfo: whatever was
+    written may not last; do not act.
     """
 
     @staticmethod
