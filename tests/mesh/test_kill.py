@@ -20,6 +20,7 @@ from tests.support.tonetext import encode
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENCE_SECONDS = 30.0
+EVENTS_SECONDS = 5.0
 
 
 def kill(mesh: LocalMesh, name: str) -> None:
@@ -36,15 +37,14 @@ async def call_with_a_death(
         watching = asyncio.create_task(conversation._watch(mesh.control_url, ""))
         await conversation._until_answered("the greeting")
         kill(mesh, name)
-        outcome = await _one_more_line(conversation, call, watching)
+        outcome = await _one_more_line(conversation, call)
+    await asyncio.wait([watching], timeout=EVENTS_SECONDS)  # a gateway that lives tells the end
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     return conversation, events, outcome
 
 
-async def _one_more_line(
-    conversation: Conversation, call: PlacedCall, watching: asyncio.Task[None]
-) -> str:
+async def _one_more_line(conversation: Conversation, call: PlacedCall) -> str:
     conversation.progress.line_begins()
     try:
         await call.say(encode("what is my balance"))

@@ -6,11 +6,14 @@ measure is the mesh.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import yaml
 
 from cli.mesh import LocalMesh
 from cli.parts import Part
@@ -18,6 +21,7 @@ from cli.ports import Ports
 from cli.process import Process
 
 ROOT = Path(__file__).parents[2]
+GREETING = "Welcome caller."
 ENGINE = "tests.support.scripted_engine:ScriptedProvider"
 Print = Callable[[str, str], None]
 
@@ -44,12 +48,23 @@ async def scripted_mesh(
                     "PYTHONPATH": str(ROOT),
                     "VOICEMESH_SPEECH_PROVIDER": ENGINE,
                     "VOICEMESH_MODEL_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
+                    "VOICEMESH_AGENTS_DIR": str(_brief_agents(Path(folder))),
                     "VOICEMESH_LOG_LEVEL": "warning",
                     **(environment or {}),
                 },
             )
             async with mesh:
                 yield mesh
+
+
+def _brief_agents(folder: Path) -> Path:
+    """The shipped agents with a greeting of one word: a scripted voice takes 60 ms a letter."""
+    agents = folder / "agents"
+    shutil.copytree(ROOT / "services" / "orchestrator" / "agents", agents)
+    for path in agents.glob("*/agent.yaml"):
+        content = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump({**content, "greeting": GREETING}))
+    return agents
 
 
 @asynccontextmanager
