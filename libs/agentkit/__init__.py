@@ -8,7 +8,7 @@ files, `prompts` renders them, `catalog` checks that everything named exists. Wh
 file, line and key (`CatalogError`).
 """
 
-from agentkit.catalog import Catalog
+from agentkit.catalog import Catalog, variables_of
 from agentkit.documents import CatalogError
 from agentkit.loading import AgentLoader, ScenarioLoader
 from agentkit.models import Agent, ModelOptions, Scenario, Voice
@@ -22,4 +22,5 @@ __all__ = [
     "Scenario",
     "ScenarioLoader",
     "Voice",
+    "variables_of",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agentkit.documents import CatalogError, suggestion
 from agentkit.loading import AgentLoader, ScenarioLoader
 from agentkit.models import Agent, Scenario
+from agentkit.prompts import PromptError, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Catalog:
 
     agents: Mapping[str, Agent]
     scenarios: Mapping[str, Scenario]
-    agents_folder: Path
+    agent_loader: AgentLoader
 
     @classmethod
     def load(
@@ -28,18 +30,20 @@ class Catalog:
         agents, scenarios = agent_loader.load_agents(), scenario_loader.load_scenarios()
         for scenario in scenarios.values():
             _check_agents(scenario, agents, scenario_loader)
+            for name in scenario.agents:
+                _check_templates(agents[name], scenario, agent_loader)
         if not scenarios:
             raise CatalogError(f"{scenario_loader.folder} holds no scenario; a call needs one")
-        return cls(agents, scenarios, agent_loader.folder)
+        return cls(agents, scenarios, agent_loader)
 
     def check_tools(self, known: Collection[str]) -> None:
         """Raise CatalogError for an agent that names a tool which is not registered."""
         for agent in self.agents.values():
-            for tool in agent.tools:
+            for position, tool in enumerate(agent.tools):
                 if tool not in known:
-                    path = self.agents_folder / agent.name / "agent.yaml"
+                    where = self.agent_loader.where(agent.name, "tools", position)
                     raise CatalogError(
-                        f"{path}: tool {tool!r} is not registered{suggestion(tool, known)}"
+                        f"{where}: tool {tool!r} is not registered{suggestion(tool, known)}"
                     )
 
 
@@ -48,3 +52,27 @@ def _check_agents(scenario: Scenario, agents: Mapping[str, Agent], loader: Scena
         if name not in agents:
             where = loader.where(scenario.name, "agents", position)
             raise CatalogError(f"{where}: there is no agent {name!r}{suggestion(name, agents)}")
+
+
+def variables_of(
+    agent: Agent, scenario: Scenario, context: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What greeting and prompt are rendered with; the scenario's word goes before the agent's."""
+    return {
+        "agent_name": agent.name,
+        **agent.template_vars,
+        **scenario.template_vars,
+        "context": dict(context or {}),
+    }
+
+
+def _check_templates(agent: Agent, scenario: Scenario, loader: AgentLoader) -> None:
+    """Render both as for a caller of whom nothing is known, so that a typo is found at start."""
+    variables = variables_of(agent, scenario)
+    greeting_at = f"{loader.where(agent.name, 'greeting')}: greeting"
+    prompt_at = str(loader.folder / agent.name / agent.prompt)
+    for template, where in ((agent.greeting, greeting_at), (agent.prompt_template, prompt_at)):
+        try:
+            render(template, variables)
+        except PromptError as error:
+            raise CatalogError(f"{where}: {error} (scenario {scenario.name!r})") from None

@@ -54,18 +54,32 @@ def read_document(path: Path) -> Document:
     if not isinstance(content, dict) or node is None:
         raise CatalogError(f"{path}:1: must hold `key: value` lines")
     lines: dict[Path_, int] = {}
-    _note_lines(node, (), lines)
+    try:
+        _note_lines(node, (), lines)
+    except KeyError as twice:
+        raise CatalogError(f"{path}:{twice.args[0]}: key {twice.args[1]!r} stands twice") from None
     return Document(path, content, lines)
 
 
-def validated(kind: type[M], document: Document, content: Mapping[str, Any]) -> M:
-    """The model of a document's content. Raises CatalogError for the first thing that is wrong."""
+def validated(
+    kind: type[M],
+    document: Document,
+    content: Mapping[str, Any],
+    beneath: Document | None = None,
+) -> M:
+    """The model of a document's content. Raises CatalogError for the first thing that is wrong.
+
+    `beneath` is the document that `content` was merged on: it is named where the fault is its own.
+    """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         at: Path_ = tuple(problem["loc"])
-        raise CatalogError(f"{document.where(at)}: {_sentence(kind, at, dict(problem))}") from None
+        guilty = beneath if beneath and at[:1] not in document.lines else document
+        if problem["type"] == "missing":
+            guilty = document
+        raise CatalogError(f"{guilty.where(at)}: {_sentence(kind, at, dict(problem))}") from None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -106,6 +120,8 @@ def _note_lines(node: yaml.Node, at: Path_, lines: dict[Path_, int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             place = (*at, str(key.value))
+            if place in lines:
+                raise KeyError(key.start_mark.line + 1, key.value)
             lines[place] = key.start_mark.line + 1
             _note_lines(value, place, lines)
     elif isinstance(node, yaml.SequenceNode):

@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from agentkit.documents import CatalogError, read_document, suggestion, validated
+from agentkit.documents import CatalogError, Document, read_document, suggestion, validated
 from agentkit.models import Agent, Scenario
-from agentkit.prompts import PromptError, render
+from agentkit.prompts import PromptError, check_syntax
 
 AGENTS_VARIABLE = "VOICEMESH_AGENTS_DIR"
 SCENARIOS_VARIABLE = "VOICEMESH_SCENARIOS_DIR"
@@ -39,30 +39,34 @@ class AgentLoader:
             raise CatalogError(
                 f"there is no agent {name!r} in {self.folder}{suggestion(name, self.names())}"
             )
-        document = read_document(path)
-        content = _merged(self._defaults(), document.content)
+        document, defaults = read_document(path), self._defaults()
+        content = _merged(defaults.content if defaults else {}, document.content)
         _same_name(content, name, document.where(("name",)))
         if "prompt_template" in document.content:
             raise CatalogError(
                 f"{document.where(('prompt_template',))}: unknown key 'prompt_template'"
             )
-        agent = validated(Agent, document, content)
+        agent = validated(Agent, document, content, beneath=defaults)
         prompt = self._prompt(path.parent / agent.prompt, document.where(("prompt",)))
-        agent = agent.model_copy(update={"prompt_template": prompt})
-        _check_templates(agent, document.where(("greeting",)), path.parent / agent.prompt)
-        return agent
+        _check_syntax(agent.greeting, f"{document.where(('greeting',))}: greeting")
+        _check_syntax(prompt, str(path.parent / agent.prompt))
+        return agent.model_copy(update={"prompt_template": prompt})
 
     def load_agents(self) -> dict[str, Agent]:
         """All agents by name. Raises CatalogError."""
         return {name: self.load_agent(name) for name in self.names()}
 
-    def _defaults(self) -> dict[str, Any]:
+    def where(self, name: str, *at: str | int) -> str:
+        """`concierge/agent.yaml:4` for a place in an agent's file."""
+        return read_document(self.folder / name / "agent.yaml").where(at)
+
+    def _defaults(self) -> Document | None:
         path = self.folder / "_defaults.yaml"
-        return read_document(path).content if path.exists() else {}
+        return read_document(path) if path.exists() else None
 
     def _prompt(self, path: Path, where: str) -> str:
-        if path.parent.resolve() not in (self.folder.resolve(), *path.resolve().parents):
-            raise CatalogError(f"{where}: the prompt must lie in the agent's folder")
+        if self.folder.resolve() not in path.resolve().parents:
+            raise CatalogError(f"{where}: the prompt must lie in {self.folder}")
         try:
             if path.stat().st_size > MAX_PROMPT_BYTES:
                 raise CatalogError(f"{path} is larger than {MAX_PROMPT_BYTES // 1024} KiB")
@@ -145,14 +149,8 @@ def _same_name(content: dict[str, Any], name: str, where: str) -> None:
         raise CatalogError(f"{where}: name is {content['name']!r}, but the file is called {name!r}")
 
 
-def _check_templates(agent: Agent, greeting_where: str, prompt_path: Path) -> None:
-    """Render both once, so that a typo is found at start and not in a call."""
-    variables = {"agent_name": agent.name, "context": {}, **agent.template_vars}
-    for template, where in (
-        (agent.greeting, greeting_where),
-        (agent.prompt_template, str(prompt_path)),
-    ):
-        try:
-            render(template, variables)
-        except PromptError as error:
-            raise CatalogError(f"{where}: {error}") from None
+def _check_syntax(template: str, where: str) -> None:
+    try:
+        check_syntax(template)
+    except PromptError as error:
+        raise CatalogError(f"{where}: {error}") from None

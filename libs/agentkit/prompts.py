@@ -31,12 +31,22 @@ def render(template: str, variables: Mapping[str, Any]) -> str:
     except jinja2.TemplateSyntaxError as error:
         raise PromptError(f"line {error.lineno}: {error.message}") from None
     except jinja2.UndefinedError as error:
-        raise PromptError(f"{error.message}; set it under template_vars") from None
+        raise PromptError(
+            f"{error.message}; set it under template_vars, or give a default"
+        ) from None
     except Exception as error:
         raise PromptError(f"cannot be rendered: {type(error).__name__}: {error}") from None
     if len(text) > MAX_CHARACTERS:
         raise PromptError(f"renders to more than {MAX_CHARACTERS} characters")
     return text
+
+
+def check_syntax(template: str) -> None:
+    """Raise PromptError if this is no Jinja, without rendering it."""
+    try:
+        _compiled(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise PromptError(f"line {error.lineno}: {error.message}") from None
 
 
 @lru_cache(maxsize=512)

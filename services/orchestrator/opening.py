@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentkit import Agent, Catalog, Scenario
+from agentkit import Agent, Catalog, Scenario, variables_of
 from agentkit.prompts import render
 from meshkit.errors import MeshError, PeerUnreachable, Reason, invalid
 from meshkit.fleet import Fleet
@@ -51,12 +51,8 @@ async def open_session(start: ConversationStart, catalog: Catalog, store: Fleet)
     if session.owner.epoch > start.owner_epoch:
         raise MeshError(Reason.CALL_OWNER_SUPERSEDED, "the call has another owner")
     agent = _agent(session.active_agent, scenario, catalog)
-    variables = {
-        "agent_name": agent.name,
-        **agent.template_vars,
-        **scenario.template_vars,
-        "context": _context(session.context_json) | _context(start.context_json),
-    }
+    context = _context(session.context_json) | _context(start.context_json)
+    variables = variables_of(agent, scenario, context)
     return Opened(
         session=start.session,
         epoch=start.owner_epoch,

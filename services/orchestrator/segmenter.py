@@ -15,12 +15,20 @@ MAX_CHARACTERS = 400
 """Text without any end is cut at the last blank before this."""
 
 _TITLES = ("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr")
-_SHORT = ("vs", "no", "inc", "ltd", "co", "corp", "etc", "approx", "dept", "est", "fig")
+_SHORT = ("vs", "inc", "ltd", "co", "corp", "etc", "approx", "dept", "est", "fig")
 _ABBREVIATIONS = frozenset((*_TITLES, *_SHORT, "e.g", "i.e", "a.m", "p.m", "u.s"))
 # An end: punctuation, closing quotes or brackets, then a blank (so that 1,250.50 and a.b stay whole).
-_END = re.compile(r"([.!?…]+)([\"'”’)\]]*)(?=\s)|\n")
+# Scripts that write no blank after a sentence have marks of their own.
+_END = re.compile(r"([.!?…]+)([\"'”’)\]]*)(?=\s)|([。！？]+)|\n")
 _CLAUSE = re.compile(r"[,;:—](?=\s)")
-_MARKUP = re.compile(r"\*\*|__|`+|^#+\s*|^\s*[-*•]\s+|^\s*>\s*", re.MULTILINE)
+_MARKUP = re.compile(
+    r"^\s*(?:#+|>|[-+•]|\*)\s+"  # headings, quotes, bullets
+    r"|\*+(?=\S)|(?<=\S)\*+"  # bold and italic, but not `2 * 3`
+    r"|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)"
+    r"|`+|\|"
+    r"|[\U0001F000-\U0001FAFF\u2600-\u27BF\uFE0F\u200D]",  # emoji
+    re.MULTILINE,
+)
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
@@ -53,13 +61,18 @@ class Segmenter:
             ready.append(spoken)
 
     def _next_end(self) -> int | None:
-        for match in _END.finditer(self._text):
-            if match.group() == "\n" or not self._is_abbreviation(match.start(1), match.group(1)):
-                return match.end()
-        if self._first and (clause := self._first_clause()) is not None:
-            return clause
-        if len(self._text) > MAX_CHARACTERS:
+        """Where the next segment ends; None if it has not come yet."""
+        end = self._sentence_end()
+        if end is None and self._first:
+            end = self._first_clause()
+        if len(self._text) > MAX_CHARACTERS and (end is None or end > MAX_CHARACTERS):
             return self._text.rfind(" ", 1, MAX_CHARACTERS) + 1 or MAX_CHARACTERS
+        return end
+
+    def _sentence_end(self) -> int | None:
+        for match in _END.finditer(self._text):
+            if match[1] is None or not self._is_abbreviation(match.start(1), match[1]):
+                return match.end()
         return None
 
     def _first_clause(self) -> int | None:
