@@ -1,4 +1,4 @@
-"""A mesh server: grpc.aio with health, reflection, the interceptor, and a drain on SIGTERM.
+"""A mesh server: grpc.aio with health, reflection, wrapped handlers, and a drain on SIGTERM.
 
     server = MeshServer("speech-pool", settings, port=settings.grpc_port)
     add_SpeechServiceServicer_to_server(servicer, server.grpc)
@@ -23,7 +23,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from meshkit.interceptors import MeshInterceptor
+from meshkit.handlers import MeshHandlers
 from meshkit.logging import get_logger
 from meshkit.settings import MeshSettings
 from meshkit.startup import StartupError
@@ -51,9 +51,10 @@ class MeshServer:
         self._names: list[str] = []
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
         self._drain_wanted = asyncio.Event()
-        interceptor = MeshInterceptor(service, settings.max_unary_seconds)
-        self.grpc: grpc.aio.Server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self.grpc = MeshHandlers(self._server, service, settings.max_unary_seconds)
+        """What generated code adds a servicer to."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     def serves(self, *names: str) -> None:
         """Tell health and reflection the full names of the services added to `grpc`."""
@@ -71,17 +72,17 @@ class MeshServer:
     async def __aenter__(self) -> Self:
         if self._settings.reflection:
             shown = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(shown, self.grpc)
+            reflection.enable_server_reflection(shown, self._server)
         where = f"{self._settings.bind_host}:{self.port}"
         try:
-            self.port = self.grpc.add_insecure_port(where)
+            self.port = self._server.add_insecure_port(where)
         except RuntimeError:
             raise StartupError(
                 f"cannot listen on {where}: the port is in use or not allowed;"
                 f" stop what holds it, or set VOICEMESH_GRPC_PORT to another (0 picks a free one)."
             ) from None
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self.grpc.start()
+        await self._server.start()
         return self
 
     async def ready(self) -> None:
@@ -110,7 +111,7 @@ class MeshServer:
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         for callback in self._on_drain:
             await callback()
-        await self.grpc.stop(self._settings.drain_seconds)
+        await self._server.stop(self._settings.drain_seconds)
         logger.info("drained")
 
     async def __aexit__(
@@ -119,7 +120,11 @@ class MeshServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.grpc.stop(0)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop at once; what is under way is cut."""
+        await self._server.stop(0)
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", *self._names):

@@ -429,7 +429,7 @@ async def test_a_call_that_cannot_be_spoken_to_is_closed_with_try_again() -> Non
 async def test_a_lost_orchestrator_is_told_in_words_and_the_call_ends() -> None:
     async with rig() as mesh, mesh.call() as call:
         await mesh.until("turn_finished", turn="t0")
-        await mesh.servers["orchestrator"].grpc.stop(0)
+        await mesh.servers["orchestrator"].stop()
         error = await mesh.until("error")
         assert (error["reason"], error["message"].split(":")[0]) == (
             "PEER_UNREACHABLE",
@@ -457,7 +457,7 @@ async def test_an_orchestrator_that_falls_silent_is_lost_within_three_heartbeats
 async def test_a_lost_speech_pool_ends_the_call_without_a_hang() -> None:
     async with rig() as mesh, mesh.call() as call:
         await mesh.until("turn_finished", turn="t0")
-        await mesh.servers["speech-pool"].grpc.stop(0)
+        await mesh.servers["speech-pool"].stop()
         assert await closed(call) == 1011
         assert await ended(mesh) == "service_lost"
         assert mesh.told("error")[0]["message"].startswith("speech-pool")
