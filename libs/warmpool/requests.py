@@ -150,7 +150,7 @@ class Requests(Generic[T]):
             grant.accepted = True
             self._count(claim, grant)
         elif grant is None:
-            if not claim.parties:
+            if all(other.settled for other in claim.parties):
                 self._ledger.leave_line(claim)
                 if claim.renewal_of is not None:
                     claim.renewal_of.renewal = None
