@@ -27,6 +27,8 @@ AGAIN_SECONDS = 0.3
 """Between looks for a tool-executor that is not up yet."""
 REFRESH_SECONDS = 30.0
 """Between looks for tools that changed."""
+FINISH_SECONDS = 5.0
+"""After the drain, for journals of conversations that are over."""
 
 logger = get_logger("orchestrator")
 
@@ -41,11 +43,13 @@ async def serve(settings: OrchestratorSettings) -> None:
             Fleet("tool-executor", endpoint_source(settings.tool_executor_target)) as executors,
         ):
             tools = make_tools(settings, executors)
-            server = make_server(Deployment(settings, catalog, model, tools, store))
+            servicer = OrchestratorServicer(Deployment(settings, catalog, model, tools, store))
+            server = make_server(settings, servicer)
             async with server, task_group() as group:
                 listing = group.create_task(become_ready(server, tools, catalog))
                 await server.until_drained()
                 listing.cancel()
+            await servicer.finished(FINISH_SECONDS)
     finally:
         await model.aclose()
 
@@ -66,11 +70,9 @@ def make_tools(settings: OrchestratorSettings, executors: Fleet) -> Tools:
     return Tools(executors, seconds=settings.tool_seconds, heartbeat=settings.heartbeat_seconds)
 
 
-def make_server(deployment: Deployment) -> MeshServer:
+def make_server(settings: OrchestratorSettings, servicer: OrchestratorServicer) -> MeshServer:
     """The server, not yet listening."""
-    settings = deployment.settings
     server = MeshServer("orchestrator", settings, port=settings.grpc_port)
-    servicer = OrchestratorServicer(deployment)
     add_OrchestratorServiceServicer_to_server(servicer, server.grpc)
     server.serves(SERVICE)
     server.on_drain(servicer.refuse_new)

@@ -21,8 +21,8 @@ from voicemesh.orchestrator.v1 import orchestrator_pb2 as pb
 
 logger = get_logger("orchestrator.conversation")
 
-FLUSH_SECONDS = 0.8
-"""At the end of a call, for what is not journalled yet; the gateway waits a second."""
+OUTAGE_SECONDS = 30.0
+"""After the end of a call, for a store that is away; then what is left of the journal is lost."""
 MAX_TRANSCRIPT = 8_000
 """Code points of an utterance; more is cut off."""
 _UTTERANCE = re.compile(r"u\d{1,9}")
@@ -63,21 +63,20 @@ class Conversation:
 
     async def run(self, greeting: str = "") -> None:
         """Until the call ends or the gateway leaves. Raises MeshError."""
+        self._journal.start()
         async with task_group() as group:
-            writing = group.create_task(self._journal.run())
-            background = [
+            background = (
                 group.create_task(self._answering.run(greeting)),
                 group.create_task(self._until_superseded()),
-            ]
-            try:
-                await self._read(group)
-            finally:
-                for task in background:
-                    task.cancel()
-                await asyncio.wait(background)
-                await self._journal.flushed(FLUSH_SECONDS)
-                for task in (writing, *self._acknowledging):
-                    task.cancel()
+                group.create_task(self._journal.lost()),
+            )
+            await self._read(group)
+            for task in (*background, *self._acknowledging):
+                task.cancel()
+
+    async def finish(self) -> None:
+        """Journal what is not journalled yet. To be awaited by what outlives the stream."""
+        await self._journal.close(OUTAGE_SECONDS)
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
         while (request := await self._stream.receive()) is not None:

@@ -10,7 +10,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from meshkit.errors import MeshError, PeerUnreachable, Reason
+import grpc
+
+from meshkit.errors import MeshError, Reason
 from meshkit.fleet import Fleet
 from meshkit.logging import get_logger
 from meshkit.rpc import Retry
@@ -26,10 +28,16 @@ MAX_WAITING_EVENTS = 2000
 MAX_BATCH_EVENTS = 64
 _RETRY = Retry(attempts=3, first_seconds=0.05)
 _AGAIN_SECONDS = 0.5
+_MOST_SECONDS = 2.0
+_AWAY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
 
 
 class Journal:
-    """Writes the events of one session under one epoch. `run` is its task, owned by the caller."""
+    """Writes the events of one session under one epoch, from `start` to `close`."""
 
     def __init__(self, fleet: Fleet, session: str, epoch: int) -> None:
         self._fleet = fleet
@@ -39,6 +47,30 @@ class Journal:
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._writing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._writing = asyncio.create_task(self._write())
+
+    async def lost(self) -> None:
+        """Wait until nothing can be written any more. Raises the MeshError that says why."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+
+    async def close(self, timeout: float) -> None:
+        """Write what waits, for at most `timeout` seconds, and stop."""
+        if self._writing is None:
+            return
+        idle = asyncio.create_task(self._idle.wait())
+        await asyncio.wait(
+            {idle, self._writing}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        if self._waiting:
+            logger.warning("events not journalled", extra={"events": len(self._waiting)})
+        for task in (idle, self._writing):
+            task.cancel()
+        await asyncio.gather(idle, self._writing, return_exceptions=True)
 
     def add(self, event: JournalEvent) -> asyncio.Future[None]:
         """Write an event after those before it. The future fails with the MeshError that ends it."""
@@ -53,7 +85,7 @@ class Journal:
         self._changed.set()
         return written
 
-    async def run(self) -> None:
+    async def _write(self) -> None:
         """Write until cancelled. Raises MeshError when the call is no longer ours to write for."""
         while True:
             await self._changed.wait()
@@ -61,15 +93,6 @@ class Journal:
             while self._waiting:
                 await self._write_some()
             self._idle.set()
-
-    async def flushed(self, timeout: float) -> bool:
-        """Wait until nothing waits; False if it takes too long."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _write_some(self) -> None:
         batch = [self._waiting[i] for i in range(min(len(self._waiting), MAX_BATCH_EVENTS))]
@@ -90,13 +113,10 @@ class Journal:
 
     async def _not_written(self, error: MeshError) -> None:
         """Wait and write again if the store is away; otherwise fail all that waits."""
-        if isinstance(error, PeerUnreachable) or error.is_reason(
-            Reason.STORE_UNAVAILABLE, Reason.STORE_FULL
-        ):
-            logger.warning(
-                "journal waits", extra={"reason": error.reason, "events": len(self._waiting)}
-            )
-            await asyncio.sleep(error.retry_after_seconds or _AGAIN_SECONDS)
+        if error.code in _AWAY:
+            waiting = {"reason": error.reason, "events": len(self._waiting)}
+            logger.warning("journal waits", extra=waiting)
+            await asyncio.sleep(min(error.retry_after_seconds or _AGAIN_SECONDS, _MOST_SECONDS))
             return
         while self._waiting:
             _, written = self._waiting.popleft()
@@ -110,6 +130,6 @@ def _settle(future: asyncio.Future[None], how: Callable[[asyncio.Future[None]], 
 
 
 def _retrieved(future: asyncio.Future[None]) -> None:
-    """Not everyone waits for an event; a failure is told by `run` as well."""
+    """Not everyone waits for an event; a failure is told by `lost` as well."""
     if not future.cancelled():
         future.exception()

@@ -107,7 +107,7 @@ class OpenAIModel:
             try:
                 async with aclosing(self._chunks(parameters, times)) as chunks:
                     async for chunk in chunks:
-                        begun = True
+                        begun = begun or _says_something(chunk)
                         yield chunk
                 return
             except _Failed as failed:
@@ -132,7 +132,7 @@ class OpenAIModel:
                     chunk = await anext(chunks, None)
                 if chunk is None:
                     return
-                if chunk.choices:
+                if _says_something(chunk):
                     until = times.total
                 yield chunk
         except Exception as error:
@@ -157,6 +157,13 @@ class OpenAIModel:
             if (value := getattr(options, name)) is not None:
                 parameters[name] = value
         return parameters
+
+
+def _says_something(chunk: Any) -> bool:
+    if not chunk.choices:
+        return False
+    delta = chunk.choices[0].delta
+    return bool(delta.content or delta.tool_calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 logger = get_logger("orchestrator.servicer")
 
+FLUSH_SECONDS = 0.8
+"""How long the end of a stream waits for its journal; the gateway waits a second for that end."""
+
 Stream = ServerStream[pb.ConverseResponse, pb.ConverseRequest]
 
 
@@ -56,6 +60,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         self._open: dict[str, tuple[int, Conversation]] = {}
         self._opening = 0
         self._draining = False
+        self._finishing: set[asyncio.Task[None]] = set()
 
     @property
     def open_conversations(self) -> int:
@@ -65,6 +70,15 @@ class OrchestratorServicer(OrchestratorServiceServicer):
     async def refuse_new(self) -> None:
         """Open no further conversation; those that are open go on."""
         self._draining = True
+
+    async def finished(self, timeout: float) -> None:
+        """Wait for the journals of conversations that are over; after `timeout` they are dropped."""
+        rest = set(self._finishing)
+        if rest:
+            await asyncio.wait(rest, timeout=timeout)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def Converse(self, _: object, context: Context) -> None:
         """One conversation, from its start to the end of the call."""
@@ -82,7 +96,17 @@ class OrchestratorServicer(OrchestratorServiceServicer):
             ready = pb.ConversationReady(agent=f"agents/{opened.agent.name}")
             await stream.send(pb.ConverseResponse(ready=ready))
             logger.info("conversation open", extra={"agent": opened.agent.name})
-            await conversation.run(opened.greeting)
+            try:
+                await conversation.run(opened.greeting)
+            finally:
+                await self._finish(conversation)
+
+    async def _finish(self, conversation: Conversation) -> None:
+        """Journal the rest: the stream waits a little for it, and being cut off does not end it."""
+        finishing = asyncio.create_task(conversation.finish())
+        self._finishing.add(finishing)
+        finishing.add_done_callback(self._finishing.discard)
+        await asyncio.wait({finishing}, timeout=FLUSH_SECONDS)
 
     def _conversation(self, opened: Opened, stream: Stream) -> Conversation:
         deployment = self._deployment
