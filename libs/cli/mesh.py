@@ -86,7 +86,9 @@ class LocalMesh:
 
     async def _start(self) -> None:
         redis_url = self._redis_url or await self._start_valkey()
-        parts = mesh_parts(self.ports, redis_url, self._environment, planner=self._planner)
+        self._data.mkdir(parents=True, exist_ok=True)
+        data = self._data.resolve()
+        parts = mesh_parts(self.ports, redis_url, data, self._environment, planner=self._planner)
         for part in parts:
             await self._launch(part)
         ready = [p.until_healthy(START_SECONDS) for p in self._processes.values()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cli.ports import Ports
 
@@ -23,14 +24,19 @@ class Part:
 
 
 def mesh_parts(
-    ports: Ports, redis_url: str, extra: Mapping[str, str], *, planner: bool
+    ports: Ports, redis_url: str, data: Path, extra: Mapping[str, str], *, planner: bool
 ) -> list[Part]:
     """The processes in the order of their start. `extra` goes to each, and wins.
 
-    `planner` False: the model endpoint is somebody else's, named in `extra`.
+    `data` is the folder in which the mesh remembers. `planner` False: the model endpoint is somebody
+    else's, named in `extra`.
     """
+    store = {
+        "VOICEMESH_REDIS_URL": redis_url,
+        "VOICEMESH_ARCHIVE_PATH": str(data / "archive.db"),
+    }
     parts = [
-        _service("session-store", ports.session_store, {"VOICEMESH_REDIS_URL": redis_url}),
+        _service("session-store", ports.session_store, store),
         _service("tool-executor", ports.tool_executor, _peers(ports) | _model(ports)),
         _service("speech-pool", ports.speech_pool, _peers(ports)),
         _service("orchestrator", ports.orchestrator, _peers(ports) | _model(ports)),
