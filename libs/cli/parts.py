@@ -35,9 +35,13 @@ def mesh_parts(
         "VOICEMESH_REDIS_URL": redis_url,
         "VOICEMESH_ARCHIVE_PATH": str(data / "archive.db"),
     }
+    tools = {
+        "VOICEMESH_DATA_FOLDER": str(data / "tool-executor"),
+        "VOICEMESH_AUDIT_FOLDER": str(data / "tool-executor" / "audit"),
+    }
     parts = [
         _service("session-store", ports.session_store, store),
-        _service("tool-executor", ports.tool_executor, _peers(ports) | _model(ports)),
+        _service("tool-executor", ports.tool_executor, tools | _peers(ports) | _model(ports)),
         _service("speech-pool", ports.speech_pool, _peers(ports)),
         _service("orchestrator", ports.orchestrator, _peers(ports) | _model(ports)),
         _gateway(ports),
