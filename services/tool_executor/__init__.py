@@ -7,9 +7,9 @@ Never: talks to the model, to ACS or to a caller; trusts an argument for who the
 code, a secret or a full account number into an outcome.
 
 `policy` decides, and is pure. `execution` is the order of things in one run: `runs` keeps a run
-once by its request_id, `verified` reads and writes what was proved, `running` holds a body to its
-deadline, `outcomes` bounds what comes out. `tools` is the one list of tools; `customers`,
-`knowledge` and `embeddings` are what they work on.
+once by its request_id, `verified` reads and writes what was proved, `ledger` counts, `running` holds
+a body to its deadline, `outcomes` bounds what comes out, `audit` writes down how it was decided.
+`tools` is the one list of tools; `customers`, `knowledge` and `embeddings` are what they work on.
 """
 
 import os

@@ -14,8 +14,10 @@ from meshkit.logging import get_logger
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
+from tool_executor.audit import Audit, AuditLog, NoAudit
 from tool_executor.execution import Execution
 from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable
+from tool_executor.policy import Limits
 from tool_executor.servicer import ToolExecutorServicer
 from tool_executor.settings import ToolExecutorSettings
 from tool_executor.tools import shipped_tools
@@ -38,16 +40,18 @@ async def serve(settings: ToolExecutorSettings) -> None:
     embedder = make_embedder(settings)
     knowledge = make_knowledge_base(settings, embedder)
     registry = make_registry(settings, knowledge)
+    audit = make_audit(settings)
     store = Fleet("session-store", endpoint_source(settings.session_store_target))
     try:
         async with store, preparing(knowledge):
-            execution = make_execution(settings, registry, store)
+            execution = make_execution(settings, registry, store, audit)
             server = make_server(settings, registry, execution)
             async with server:
                 await server.ready()
                 await server.until_drained()
             await execution.finish(FINISH_SECONDS)
     finally:
+        audit.close()
         await embedder.aclose()
 
 
@@ -68,11 +72,25 @@ def make_registry(settings: ToolExecutorSettings, knowledge: KnowledgeBase) -> R
     return registry
 
 
-def make_execution(settings: ToolExecutorSettings, registry: Registry, store: Fleet) -> Execution:
+def make_audit(settings: ToolExecutorSettings) -> AuditLog | NoAudit:
+    """The audit log that the settings name."""
+    if not settings.audit_folder:
+        return NoAudit()
+    return AuditLog(Path(settings.audit_folder), days=settings.audit_days)
+
+
+def make_execution(
+    settings: ToolExecutorSettings, registry: Registry, store: Fleet, audit: Audit
+) -> Execution:
     """What runs the registry's tools against the session-store's records."""
     records = StoredVerifiedRecords(store, seconds=settings.store_seconds)
     return Execution(
-        registry, records, max_runs=settings.max_runs, kept_outcomes=settings.kept_outcomes
+        registry,
+        records,
+        audit,
+        limits=Limits(in_turn=settings.turn_max_runs, in_call=settings.call_max_runs),
+        max_runs=settings.max_runs,
+        kept_outcomes=settings.kept_outcomes,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
+from tool_executor.audit import Audit
+from tool_executor.ledger import Ledger
 from tool_executor.outcomes import (
     Failure,
     NotJson,
@@ -18,7 +18,15 @@ from tool_executor.outcomes import (
     refusal,
     shown_json,
 )
-from tool_executor.policy import Refused, Verified, accept_proof, decide
+from tool_executor.policy import (
+    DEFAULT_LIMITS,
+    Limits,
+    Refused,
+    Verified,
+    accept_proof,
+    decide,
+)
+from tool_executor.requests import Request
 from tool_executor.running import Slots, ToolRaised, ToolTimedOut, run_body
 from tool_executor.runs import Runs
 from tool_executor.verified import VerifiedRecords
@@ -36,22 +44,8 @@ from toolkit import (
 
 logger = get_logger("tool_executor.execution")
 
-MAX_SESSIONS_COUNTED = 10_000
-
 _APOLOGY = "I am sorry, something went wrong on our side while I looked into that."
 _NO_ANSWER = "I am sorry, that is taking longer than it should, and I have no answer yet."
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for. Names are ids: `get_account_summary`, `concierge`."""
-
-    tool: str
-    session: str
-    """`sessions/{session}`."""
-    agent: str
-    request_id: str
-    arguments_json: str
 
 
 class Execution:
@@ -61,14 +55,17 @@ class Execution:
         self,
         registry: Registry,
         records: VerifiedRecords,
+        audit: Audit,
         *,
+        limits: Limits = DEFAULT_LIMITS,
         max_runs: int,
         kept_outcomes: int,
     ) -> None:
         self._registry, self._records = registry, records
+        self._audit, self._limits = audit, limits
         self._slots = Slots(max_runs)
         self._runs = Runs(kept_outcomes)
-        self._attempts = Attempts()
+        self._ledger = Ledger()
         self._draining = False
 
     async def execute(self, request: Request) -> Outcome:
@@ -95,40 +92,51 @@ class Execution:
     async def _run(self, request: Request) -> Outcome:
         if self._draining:
             raise MeshError(Reason.POD_DRAINING, "this pod takes no new runs")
+        client_id, outcome = await self._come_out(request)
+        self._audit.decided(request, client_id, outcome)
+        return outcome
+
+    async def _come_out(self, request: Request) -> tuple[str, Outcome]:
+        """Whose data the run may touch, and its outcome."""
         try:
             tool = self._registry.get(request.tool)
             arguments = parse_arguments(request.arguments_json)
         except ToolNotFound:
-            return refusal("TOOL_NOT_FOUND", _not_found(request.tool))
+            return "", refusal("TOOL_NOT_FOUND", _not_found(request.tool))
         except ArgumentsInvalid as error:
-            return refusal("ARGUMENTS_INVALID", str(error), retryable=True)
+            return "", refusal("ARGUMENTS_INVALID", str(error), retryable=True)
         verified = await self._records.read(request.session)
+        return verified.client_id, await self._decided(tool, request, arguments, verified)
+
+    async def _decided(
+        self, tool: Tool, request: Request, arguments: Mapping[str, Any], verified: Verified
+    ) -> Outcome:
+        counted = (request.session, request.turn, tool.name, arguments)
         decision = decide(
             tool,
             arguments,
             agent=request.agent,
             verified=verified,
-            failed_attempts=self._attempts.failed(request.session, tool),
+            counts=self._ledger.counts(*counted),
+            limits=self._limits,
         )
         if isinstance(decision, Refused):
             return Outcome(failure=decision.failure)
-        return await self._run_allowed(tool, request, decision.arguments, verified)
-
-    async def _run_allowed(
-        self, tool: Tool, request: Request, arguments: Mapping[str, Any], verified: Verified
-    ) -> Outcome:
         try:
-            given = check_arguments(tool, arguments)
+            given = check_arguments(tool, decision.arguments)
         except ArgumentsInvalid as error:
             return refusal("ARGUMENTS_INVALID", str(error), retryable=True)
+        self._slots.take(tool)
+        self._ledger.begun(*counted)
+        return await self._body(tool, request, given, verified)
+
+    async def _body(self, tool: Tool, request: Request, given: Any, verified: Verified) -> Outcome:
         context = ToolContext(
             session=request.session,
             agent=f"agents/{request.agent}",
             request_id=request.request_id,
             client_id=verified.client_id,
         )
-        self._slots.take(tool)
-        self._attempts.begun(request.session, tool)
         time = asyncio.get_running_loop().time
         began = time()
         answer = await self._answer(tool, given, context)
@@ -154,7 +162,7 @@ class Execution:
     ) -> Outcome:
         """Write down what was proved, then give what the model may see."""
         if result.success:
-            self._attempts.succeeded(request.session, tool)
+            self._ledger.succeeded(request.session, tool.name)
             failure = await self._prove(tool, request, result, verified)
             if failure:
                 return Outcome(failure=failure, seconds=seconds)
@@ -178,36 +186,6 @@ class Execution:
             return None
         refused = accept_proof(proof, verified)
         return refused or await self._records.add(request.session, level, request.request_id, proof)
-
-
-class Attempts:
-    """Unsuccessful runs of the tools that limit them, by session, on this pod.
-
-    A run counts as unsuccessful from its start, so that several at once count too. The oldest of
-    10,000 sessions is forgotten.
-    """
-
-    def __init__(self, most: int = MAX_SESSIONS_COUNTED) -> None:
-        self._most = most
-        self._failed: OrderedDict[tuple[str, str], int] = OrderedDict()
-
-    def failed(self, session: str, tool: Tool) -> int:
-        """How many, so far."""
-        return self._failed.get((session, tool.name), 0)
-
-    def begun(self, session: str, tool: Tool) -> None:
-        """A run begins."""
-        if tool.policy.attempts is None:
-            return
-        key = (session, tool.name)
-        self._failed[key] = self._failed.get(key, 0) + 1
-        self._failed.move_to_end(key)
-        if len(self._failed) > self._most:
-            self._failed.popitem(last=False)
-
-    def succeeded(self, session: str, tool: Tool) -> None:
-        """A run was successful; those before it count no more."""
-        self._failed.pop((session, tool.name), None)
 
 
 def _not_found(name: str) -> str:

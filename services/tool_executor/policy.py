@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tool_executor.ledger import NONE, Counts
 from tool_executor.outcomes import Failure
 from toolkit import Proof, Tool
 
@@ -27,6 +28,14 @@ TOO_MANY_ATTEMPTS = (
     "I am sorry, but I could not verify you after several attempts, so I cannot try again on this"
     " call. I can connect you to a colleague instead."
 )
+REPEATED = (
+    "This tool was already run with the same arguments in this turn. Use the result you have, or"
+    " ask the caller for something that changes it."
+)
+TOO_MANY_RUNS = (
+    "Too many tools were run for this. Tell the caller what you know so far, and offer to connect"
+    " them to a colleague."
+)
 NOT_THIS_AGENT = "That is not something I can do here. I can connect you to a colleague who can."
 
 
@@ -39,6 +48,19 @@ class Verified:
 
 
 NOTHING = Verified()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much tools may be run for one caller."""
+
+    same_in_turn: int = 3
+    """Runs of one tool with the same arguments: more is a model going round in circles."""
+    in_turn: int = 20
+    in_call: int = 500
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +83,22 @@ def decide(
     *,
     agent: str,
     verified: Verified,
-    failed_attempts: int = 0,
+    counts: Counts = NONE,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Allowed | Refused:
-    """Whether `agent` (its name) may run the tool for this caller.
-
-    `failed_attempts` counts the unsuccessful runs of this tool in the session.
-    """
+    """Whether `agent` (its name) may run the tool for this caller, after the runs counted."""
     policy = tool.policy
     if policy.agents and agent not in policy.agents:
         return _refused(NOT_THIS_AGENT)
     missing = sorted(policy.requires - verified.levels)
     if missing:
         return Refused(Failure("NOT_VERIFIED", ask_for(missing[0]), retryable=True))
-    if policy.attempts is not None and failed_attempts >= policy.attempts:
+    if policy.attempts is not None and counts.failed >= policy.attempts:
         return _refused(TOO_MANY_ATTEMPTS)
+    if counts.repeats >= limits.same_in_turn:
+        return _refused(REPEATED)
+    if counts.in_turn >= limits.in_turn or counts.in_call >= limits.in_call:
+        return _refused(TOO_MANY_RUNS)
     return _in_scope(policy.client_argument, arguments, verified)
 
 

@@ -12,8 +12,9 @@ from google.protobuf.duration_pb2 import Duration
 from meshkit.errors import invalid
 from meshkit.names import parse_tool_request_id, resource_id, session_id
 from meshkit.streams import ServerStream
-from tool_executor.execution import Execution, Request
+from tool_executor.execution import Execution
 from tool_executor.outcomes import Outcome
+from tool_executor.requests import Request
 from toolkit import Effect, Registry, Tool
 from voicemesh.tools.v1 import outcome_pb2
 from voicemesh.tools.v1 import tool_executor_pb2 as pb
@@ -67,13 +68,15 @@ class ToolExecutorServicer(ToolExecutorServiceServicer):
 
 def _checked(request: pb.ExecuteToolRequest) -> Request:
     session = session_id(request.session)
-    if parse_tool_request_id(request.request_id).session != session:
+    run = parse_tool_request_id(request.request_id)
+    if run.session != session:
         raise invalid("request_id", "is of another session")
     if request.owner_epoch < 0:
         raise invalid("owner_epoch", "must not be negative")
     return Request(
         tool=resource_id("tools", request.name, "name"),
         session=request.session,
+        turn=run.turn,
         agent=resource_id("agents", request.agent, "agent"),
         request_id=request.request_id,
         arguments_json=request.arguments_json,

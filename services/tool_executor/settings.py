@@ -23,6 +23,17 @@ class ToolExecutorSettings(MeshSettings):
     kept_outcomes: int = Field(
         4096, ge=1, le=1_000_000, description="Finished runs remembered by their request_id."
     )
+    turn_max_runs: int = Field(
+        20, ge=1, le=1000, description="Most tools run in one turn of a call."
+    )
+    call_max_runs: int = Field(500, ge=1, le=100_000, description="Most tools run in one call.")
+    audit_folder: str = Field(
+        "var/tool-executor/audit",
+        description="Folder of the audit log, a file a day; empty: no audit log.",
+    )
+    audit_days: int = Field(
+        90, ge=1, le=3650, description="Days that files of the audit log are kept."
+    )
     tools_folder: str = Field(
         "", description="Folder of further tool modules (*.py), read at start; empty: none."
     )

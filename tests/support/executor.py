@@ -14,6 +14,7 @@ from meshkit.errors import from_rpc_error
 from meshkit.fleet import Fleet
 from meshkit.server import MeshServer
 from tool_executor.__main__ import make_execution, make_server
+from tool_executor.audit import Audit, NoAudit
 from tool_executor.execution import Execution
 from tool_executor.settings import ToolExecutorSettings
 from toolkit import Registry
@@ -73,14 +74,14 @@ class RunningExecutor:
 
 @asynccontextmanager
 async def running_executor(
-    registry: Registry, store_address: str, **settings: Any
+    registry: Registry, store_address: str, audit: Audit | None = None, **settings: Any
 ) -> AsyncIterator[RunningExecutor]:
     """One executor of these tools; `settings` as in ToolExecutorSettings."""
     told = ToolExecutorSettings(
         grpc_port=0, session_store_target=f"static:{store_address}", **settings
     )
     async with Fleet("session-store", endpoint_source(told.session_store_target)) as store:
-        execution = make_execution(told, registry, store)
+        execution = make_execution(told, registry, store, audit or NoAudit())
         server = make_server(told, registry, execution)
         async with server:
             await server.ready()

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from meshkit.errors import MeshError, Reason
-from tool_executor.execution import Attempts, Execution, Request
+from tool_executor.audit import Audit, NoAudit
+from tool_executor.execution import Execution
 from tool_executor.outcomes import Failure, Outcome
-from tool_executor.policy import NOTHING, Verified
+from tool_executor.policy import NOTHING, Limits, Verified
+from tool_executor.requests import Request
 from toolkit import Effect, Policy, Proof, Registry, ToolContext, ToolResult
 
 SESSION = "sessions/a"
@@ -48,13 +50,25 @@ class Rig:
     def __init__(self, body: Callable[..., Any], **declared: Any) -> None:
         self.registry, self.records = Registry(), Records()
         self.registry.register("it", {}, body, **declared)
-        self.execution = Execution(self.registry, self.records, max_runs=8, kept_outcomes=16)
+        self.limits = Limits(same_in_turn=100, in_turn=100)
+        self.execution = self.fresh()
+        self.turn = "t1"
         self._ordinal = 0
+
+    def fresh(self, audit: Audit | None = None) -> Execution:
+        return Execution(
+            self.registry,
+            self.records,
+            audit or NoAudit(),
+            limits=self.limits,
+            max_runs=8,
+            kept_outcomes=16,
+        )
 
     def request(self, arguments: str = "{}", tool: str = "it") -> Request:
         self._ordinal += 1
-        request_id = f"{SESSION}/t1/0/{self._ordinal}"
-        return Request(tool, SESSION, "concierge", request_id, arguments)
+        request_id = f"{SESSION}/{self.turn}/0/{self._ordinal}"
+        return Request(tool, SESSION, self.turn, "concierge", request_id, arguments)
 
     async def run(self, arguments: str = "{}", tool: str = "it") -> Outcome:
         return await self.execution.execute(self.request(arguments, tool))
@@ -384,9 +398,45 @@ async def test_success_forgives_earlier_attempts() -> None:
     assert (await rig.run(RIGHT)).succeeded
 
 
-def test_attempts_of_the_oldest_session_are_forgotten() -> None:
-    tool = proving(attempts=1).registry.get("it")
-    attempts = Attempts(most=2)
-    for session in ("a", "b", "c"):
-        attempts.begun(session, tool)
-    assert [attempts.failed(session, tool) for session in ("a", "b", "c")] == [0, 1, 1]
+async def test_a_model_that_goes_round_in_circles() -> None:
+    rig = Rig(answer)
+    rig.limits = Limits(same_in_turn=2)
+    rig.execution = rig.fresh()
+    assert (await rig.run('{"a": 1, "b": 2}')).succeeded
+    assert (await rig.run('{"b": 2, "a": 1}')).succeeded
+    failure = failed(await rig.run('{"a": 1, "b": 2}'))
+    assert failure.reason == "POLICY_REFUSED"
+    assert "same arguments" in failure.message
+    assert (await rig.run('{"a": 2}')).succeeded
+    rig.turn = "t2"
+    assert (await rig.run('{"a": 1, "b": 2}')).succeeded
+
+
+@pytest.mark.parametrize("limits", [Limits(in_turn=2), Limits(in_call=2)])
+async def test_a_budget_of_runs(limits: Limits) -> None:
+    rig = Rig(answer)
+    rig.limits = limits
+    rig.execution = rig.fresh()
+    for n in range(2):
+        assert (await rig.run(f'{{"a": {n}}}')).succeeded
+    assert failed(await rig.run('{"a": 2}')).reason == "POLICY_REFUSED"
+    rig.turn = "t2"
+    assert (await rig.run('{"a": 3}')).succeeded == (limits.in_call > 2)
+
+
+async def test_every_decision_is_audited_once() -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.entries: list[tuple[str, str, Outcome]] = []
+
+        def decided(self, request: Request, client_id: str, outcome: Outcome) -> None:
+            self.entries.append((request.tool, client_id, outcome))
+
+    rig, kept = Rig(answer), Kept()
+    rig.records.verified = Verified("alice", frozenset({"identity"}))
+    rig.execution = rig.fresh(kept)
+    request = rig.request()
+    for _ in range(3):
+        await rig.execution.execute(request)
+    await rig.run(tool="make_coffee")
+    assert [entry[:2] for entry in kept.entries] == [("it", "alice"), ("make_coffee", "")]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tool_executor.ledger import Counts
 from tool_executor.policy import NOTHING, Allowed, Refused, Verified, accept_proof, decide
 from toolkit import Policy, Proof, Registry, Tool
 
@@ -67,7 +68,8 @@ def test_refused(
     reason: str,
     said: str,
 ) -> None:
-    decision = decide(tool(policy), given, agent=agent, verified=verified, failed_attempts=failed)
+    counts = Counts(failed=failed)
+    decision = decide(tool(policy), given, agent=agent, verified=verified, counts=counts)
     assert isinstance(decision, Refused)
     assert decision.failure.reason == reason
     assert said in decision.failure.message
@@ -98,3 +100,23 @@ def test_a_proof_of_somebody_else_is_not_accepted() -> None:
 def test_a_proof_of_nobody_is_a_bug_of_the_tool() -> None:
     with pytest.raises(ValueError, match="names a client"):
         accept_proof(Proof("", "guess"), NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        (Counts(repeats=3), "same arguments"),
+        (Counts(in_turn=20), "Too many tools"),
+        (Counts(in_call=500), "Too many tools"),
+    ],
+)
+def test_limits(counts: Counts, said: str) -> None:
+    decision = decide(tool(OPEN), {}, agent="a", verified=NOTHING, counts=counts)
+    assert isinstance(decision, Refused)
+    assert decision.failure.reason == "POLICY_REFUSED"
+    assert said in decision.failure.message
+
+
+def test_just_below_the_limits() -> None:
+    counts = Counts(failed=99, repeats=2, in_turn=19, in_call=499)
+    assert isinstance(decide(tool(OPEN), {}, agent="a", verified=NOTHING, counts=counts), Allowed)

@@ -1,0 +1,19 @@
+"""What is asked of the executor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run. Names are ids: `get_account_summary`, `concierge`."""
+
+    tool: str
+    session: str
+    """`sessions/{session}`."""
+    turn: str
+    """`t{n}`."""
+    agent: str
+    request_id: str
+    arguments_json: str
