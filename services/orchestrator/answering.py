@@ -19,9 +19,10 @@ from agentkit import Agent
 from meshkit.context import call_context
 from meshkit.logging import get_logger
 from orchestrator import records
-from orchestrator.history import History, Round, Segment, ToolCall, TurnRecord
+from orchestrator.history import Round, Segment, ToolCall, TurnRecord
 from orchestrator.journal import Journal
 from orchestrator.llm import Answered, LanguageModel
+from orchestrator.resume import Past, Unfinished
 from orchestrator.timing import TurnClock
 from orchestrator.tools import Caller, Outcome, Tools
 from orchestrator.turn import Turn, TurnFailed
@@ -66,16 +67,15 @@ class Answering:
     def __init__(
         self,
         speaker: Speaker,
-        history: History,
+        past: Past,
         journal: Journal,
         send: Send,
         now: Callable[[], float],
-        *,
-        next_turn: int = 0,
     ) -> None:
-        self._speaker, self._history, self._journal = speaker, history, journal
+        self._speaker, self._history, self._journal = speaker, past.history, journal
         self._send, self._now = send, now
-        self._next_turn = next_turn
+        self._next_turn = past.next_turn
+        self._unfinished = past.last if past.last and past.last.to_resume else None
         self._waiting: deque[Said] = deque(maxlen=MAX_WAITING)
         self._wanted = asyncio.Event()
         self._current: tuple[str, asyncio.Task[str]] | None = None
@@ -107,9 +107,11 @@ class Answering:
     # ------------------------------------------------------------------ turns
 
     async def run(self, greeting: str = "") -> None:
-        """Greet, then answer until cancelled. Raises MeshError when the call is not ours any more."""
+        """Greet or go on, then answer until cancelled. Raises MeshError when the stream is gone."""
         try:
-            if greeting:
+            if self._unfinished is not None:
+                await self._resume(self._unfinished, greeting)
+            elif greeting and not self._next_turn:
                 await self._greet(greeting)
             while True:
                 await self._wanted.wait()
@@ -123,6 +125,25 @@ class Answering:
     async def _greet(self, text: str) -> None:
         turn = self._begin(GREETING, [], self._now())
         await self._hold(turn, GREETING, lambda: turn.say(text))
+
+    async def _resume(self, left: Unfinished, greeting: str) -> None:
+        """Go on with the turn that another pod left; one that is over is only told again."""
+        turn = self._turn(left.record, self._now())
+
+        async def answer() -> None:
+            if left.record.interrupted:
+                raise asyncio.CancelledError  # the caller had cut it off before the move
+            if left.ended:
+                await turn.say_again()
+            elif left.cause == GREETING:
+                await turn.say_again()
+                if greeting and not turn.has_spoken:
+                    await turn.say(greeting)
+            else:
+                await turn.resume(left.rounds_answered)
+
+        logger.info("turn resumed", extra={"turn": left.record.turn})
+        await self._hold(turn, left.cause, answer)
 
     async def _answer(self, waiting: list[Said]) -> None:
         self._waiting.clear()

@@ -16,12 +16,12 @@ from meshkit.fleet import Fleet
 from meshkit.logging import get_logger
 from meshkit.names import session_id
 from meshkit.streams import ServerStream
-from orchestrator.answering import Answering, Speaker
+from orchestrator.answering import Answering, Said, Speaker
 from orchestrator.conversation import Conversation
-from orchestrator.history import History
 from orchestrator.journal import Journal
 from orchestrator.llm import LanguageModel
 from orchestrator.opening import Opened, open_session
+from orchestrator.resume import read_past
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.tools import Caller, Tools
 from voicemesh.orchestrator.v1 import orchestrator_pb2 as pb
@@ -119,9 +119,12 @@ class OrchestratorServicer(OrchestratorServiceServicer):
             tools=deployment.tools,
             max_rounds=deployment.settings.max_rounds,
         )
-        history = History(deployment.settings.max_history_turns)
-        answering = Answering(speaker, history, journal, stream.send, deployment.now)
-        return Conversation(stream, journal, answering, deployment.now)
+        past = read_past(opened.past, deployment.settings.max_history_turns)
+        answering = Answering(speaker, past, journal, stream.send, deployment.now)
+        for utterance, text in past.unanswered:
+            answering.said(Said(utterance, text, deployment.now()))
+        known = frozenset(past.known)
+        return Conversation(stream, journal, answering, deployment.now, known)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -95,8 +95,34 @@ class Turn:
 
     async def run(self) -> None:
         """Answer. Raises TurnFailed; being cancelled leaves in the record what was sent."""
+        await self._run_from(0)
+
+    async def resume(self, rounds_answered: int) -> None:
+        """Answer on, where another pod left the record. Raises TurnFailed."""
+        await self.say_again()
+        answered = self.record.rounds[:rounds_answered]
+        if answered:
+            if not answered[-1].calls:
+                return
+            await self._run_tools(answered[-1])
+        await self._run_from(rounds_answered)
+
+    async def say_again(self) -> None:
+        """Send once more what the record has and nobody heard; whoever has it already drops it."""
+        for round_ in self.record.rounds:
+            for segment in round_.segments:
+                self._segments += 1
+                if segment.heard_length is None:
+                    await self.stage.say(segment, self.agent.name)
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether anything was sent to be spoken, now or before it was resumed."""
+        return self._segments > 0
+
+    async def _run_from(self, first: int) -> None:
         without_tools = 0
-        for number in range(self.max_rounds):
+        for number in range(first, self.max_rounds):
             round_ = await self._round(number)
             if not round_.calls:
                 if not self._segments:
@@ -158,14 +184,15 @@ class Turn:
         self.clock.segment_sent()
 
     async def _run_tools(self, round_: Round) -> list[Outcome]:
-        """All calls of a round together; outcomes in the model's order."""
-        for call in round_.calls:
+        """All calls of a round together, but for those that came out before it was resumed."""
+        calls = [call for call in round_.calls if call.call_id not in round_.results]
+        for call in calls:
             await self.stage.tool_started(call)
-        tasks = [asyncio.create_task(self._run_tool(round_, call)) for call in round_.calls]
+        tasks = [asyncio.create_task(self._run_tool(round_, call)) for call in calls]
         try:
             outcomes = await asyncio.gather(*map(asyncio.shield, tasks))
         finally:
-            for call, task in zip(round_.calls, tasks, strict=True):
+            for call, task in zip(calls, tasks, strict=True):
                 self._let_go(call, task)
         self.clock.tools_ran([_body_seconds(outcome) for outcome in outcomes])
         return outcomes
