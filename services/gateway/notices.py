@@ -3,9 +3,9 @@ default voice."""
 
 from __future__ import annotations
 
-REFUSAL = "All our lines are busy at the moment. Please call again in a few minutes. Goodbye."
-APOLOGY = "I am sorry, we have a technical problem and must end this call. Please call again later."
-TIME_LIMIT = "We have reached the time limit of this call. Thank you for calling. Goodbye."
+REFUSAL = "All our lines are busy. Please call again in a few minutes."
+APOLOGY = "Sorry, a technical problem ends this call. Please call again."
+TIME_LIMIT = "This call has reached its time limit. Goodbye."
 
 SEGMENT = "notice/s0"
 """No turn has it, so it is in no journal."""
