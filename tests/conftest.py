@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent
 
+# Read when numpy is first imported: on a busy machine its threads wait for one another, not work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def no_settings_of_the_user() -> None:

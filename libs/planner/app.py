@@ -25,7 +25,7 @@ from planner.minilm import Array
 
 log = logging.getLogger("planner")
 
-MAX_BODY_BYTES = 1_000_000
+MAX_BODY_BYTES = 4_000_000
 BODY_SECONDS = 10.0
 RETRY_AFTER_MS = 200
 

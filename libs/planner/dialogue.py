@@ -22,6 +22,8 @@ from planner.words import squeezed
 
 MAX_REPLAY = 8
 """How many questions in a row are followed back."""
+MAX_SAID = 2000
+"""Characters of what the caller said that are looked at; nobody says more in one breath."""
 MIN_HEARD_WORDS = 3
 """A question that was cut by the caller counts as asked from so many words on."""
 
@@ -54,7 +56,7 @@ def _unprompted(messages: tuple[Message, ...], last: Message) -> Decision:
 
 def _on_words(messages: tuple[Message, ...], toolbox: Toolbox, replays: int) -> Decision:
     start = _run_start(messages, "user")
-    before, text = messages[:start], " ".join(m.text for m in messages[start:]).strip()
+    before, text = messages[:start], " ".join(m.text for m in messages[start:]).strip()[:MAX_SAID]
     known = known_values(before)
     if not text:
         return Decision(replies.NOT_CAUGHT, why="empty")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-MAX_TEXT = 16_000
-"""Characters of one text: a message, arguments, or a text to embed."""
+MAX_TEXT = 100_000
+"""Characters of one text: a message, arguments, or a text to embed. A tool result may be long."""
 
 
 class BadRequest(Exception):

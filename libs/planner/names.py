@@ -30,6 +30,7 @@ _NOT_NAMES = vocabulary(
     "please thanks thank bye goodbye want need like know tell give show get check help said",
     "checking savings saving credit debit",
 )
+_CONTRACTED = ("n't", "'s", "'re", "'ve", "'m", "'ll", "'d")
 
 
 def person_name(text: str, asked: bool = False) -> str | None:
@@ -79,7 +80,7 @@ def _leading_name(text: str) -> str | None:
 def _may_be_name(word: str) -> bool:
     lower = word.lower()
     known = lower in _NOT_NAMES or lower in FILLERS or lower in NUMBER_WORDS
-    return len(word) > 1 and not known and not lower.endswith(("n't", "'s", "'re", "'ve"))
+    return len(word) > 1 and not known and not lower.endswith(_CONTRACTED)
 
 
 def _cased(word: str) -> str:

@@ -123,6 +123,7 @@ def spoken_purpose(tool: Tool) -> str:
     text = purpose(tool)
     for whose in ("caller", "client", "customer", "user"):
         text = re.sub(rf"\b(?:the|a) {whose}['’]s\b", "your", text, flags=re.I)
+        text = re.sub(rf"\b(?:the|a) {whose} is\b", "you are", text, flags=re.I)
         text = re.sub(rf"\b(?:the|a) {whose}\b", "you", text, flags=re.I)
     first, _, rest = text.partition(" ")
     return f"{_imperative(first.lower())} {rest}".strip()

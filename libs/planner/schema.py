@@ -81,6 +81,7 @@ _KIND_WORDS: tuple[tuple[Kind, frozenset[str]], ...] = (
         ),
     ),
 )
+_HUGE = 1e15
 _RECENCY = vocabulary("recent latest last newest history")
 _MONEY_WORDS = {"amount", "dollar", "dollars", "price", "sum", "euros"}
 
@@ -91,7 +92,7 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
     if not isinstance(properties, Mapping):
         return ()
     required = tool.parameters.get("required")
-    needed = set(required) if isinstance(required, list) else set()
+    needed = {one for one in _listed(required) if isinstance(one, str)}
     newest_first = bool(set(words(tool.description.split(".", 1)[0])) & _RECENCY)
     return tuple(
         _slot(name, _unwrapped(spec), name in needed, newest_first)
@@ -103,7 +104,7 @@ def slots_of(tool: Tool) -> tuple[Slot, ...]:
 def _unwrapped(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """Of `anyOf` with null, the way optional arguments are often written, the other one."""
     for key in ("anyOf", "oneOf"):
-        for option in spec.get(key) or ():
+        for option in _listed(spec.get(key)):
             if isinstance(option, Mapping) and option.get("type") != "null":
                 return {**spec, **option}
     return spec
@@ -129,7 +130,7 @@ def _slot(name: str, spec: Mapping[str, Any], required: bool, newest_first: bool
 
 
 def _kind(name: str, spec: Mapping[str, Any], description: str) -> Kind:
-    if spec.get("enum"):
+    if _choices(spec):
         return Kind.CHOICE
     declared = _type(spec)
     named, described = set(name.lower().split("_")), set(words(description))
@@ -163,11 +164,18 @@ def _type(spec: Mapping[str, Any]) -> str:
 
 
 def _bound(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    """A number that can be compared; None for what a schema should not hold there."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _HUGE:
+        return None
+    return float(value)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _choices(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(value for value in spec["enum"] if isinstance(value, str))
+    return tuple(value for value in _listed(spec.get("enum")) if isinstance(value, str))
 
 
 def _examples(description: str) -> tuple[str, ...]:
@@ -182,4 +190,4 @@ def _lengths(spec: Mapping[str, Any]) -> tuple[int, int]:
     if match and match[1]:
         shortest = int(match[1])
         return shortest, shortest if match[2] is None else int(match[2] or 0)
-    return int(spec.get("minLength", 0)), int(spec.get("maxLength", 0))
+    return int(_bound(spec.get("minLength")) or 0), int(_bound(spec.get("maxLength")) or 0)

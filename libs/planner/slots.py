@@ -15,7 +15,7 @@ from planner import digits, numerals
 from planner.conversation import Message
 from planner.names import person_name
 from planner.schema import Kind, Slot
-from planner.words import stem, without_fillers, words
+from planner.words import singular, without_fillers, words
 
 MAX_SENTENCE = 500
 """Characters of the caller's words that go into a free-text argument."""
@@ -78,7 +78,7 @@ def _value(slot: Slot, text: str, known: Mapping[str, Any], asked: bool) -> Any:
 
 def _choice(slot: Slot, text: str, asked: bool) -> str | None:
     """The enum value that the words name; of two places, the one that the slot's name means."""
-    spoken = [stem(word) for word in words(text)]
+    spoken = [singular(word) for word in words(text)]
     found = [(where, one) for one in slot.choices if (where := _where(one, spoken)) is not None]
     if not found:
         return None
@@ -105,8 +105,8 @@ def _cued_otherwise(spoken: Sequence[str], where: int, cues: frozenset[str]) -> 
 
 
 def _where(choice: str, spoken: Sequence[str]) -> int | None:
-    """Where the words of a choice stand among the stems, one after another."""
-    parts = [stem(word) for word in words(choice.replace("_", " "))]
+    """Where the words of a choice stand among the words, one after another."""
+    parts = [singular(word) for word in words(choice.replace("_", " "))]
     for start in range(len(spoken) - len(parts) + 1):
         if parts and list(spoken[start : start + len(parts)]) == parts:
             return start

@@ -65,7 +65,10 @@ _RULES: tuple[tuple[SmallTalk, re.Pattern[str]], ...] = tuple(
             r".*\b(that's|that is|that was|that will be) (all|it|everything)( for (today|now))?"
             r"( thanks| thank you)?",
         ),
-        (SmallTalk.GOODBYE, r"(no )?(nothing else|i'm done|we're done|all done)( thanks)?"),
+        (
+            SmallTalk.GOODBYE,
+            r"(no )?(nothing else|i'm done|we're done|all done)( thanks| thank you)?",
+        ),
         (
             SmallTalk.REPEAT,
             r"(what|pardon( me)?|come again|excuse me|i (didn't|did not) (get|hear) (that|you))",
@@ -79,7 +82,7 @@ _RULES: tuple[tuple[SmallTalk, re.Pattern[str]], ...] = tuple(
             r"(wait|hold on|hang on|let me (look|check|see|think)|give me)?"
             r"( ?(just )?(a|one) (second|sec|moment|minute))?",
         ),
-        (SmallTalk.THANKS, r"(many )?(thanks|thank you)( so| very)?( much| a lot)?"),
+        (SmallTalk.THANKS, r"(many )?(thanks|thank you)( so much| very much| a lot)?"),
         (SmallTalk.GREETING, r"(hi|hello|hey|good (morning|afternoon|evening))( there)?"),
         (SmallTalk.HELP, r"(help|help me)( please)?"),
     )
@@ -89,6 +92,7 @@ _YES = vocabulary(
     "yes yeah yep yup sure correct right okay ok absolutely exactly certainly definitely",
     "indeed affirmative",
 )
+_PLAIN_YES = vocabulary("yes yeah yep sure right")
 _NO = vocabulary("no nope nah never don't not wrong incorrect cancel stop")
 _AGREED = re.compile(r"\b(go ahead|please do|do it|sounds good|that's (right|correct|fine))\b")
 _REFUSED = re.compile(
@@ -147,7 +151,7 @@ def yes_or_no(text: str) -> bool | None:
 def _undressed(said: list[str]) -> str:
     """The words without the fillers around them."""
     start, end = 0, len(said)
-    while start < end - 1 and said[start] in FILLERS - _NO - _YES:
+    while start < end - 1 and said[start] in FILLERS - _NO - _PLAIN_YES:
         start += 1
     while end - 1 > start and said[end - 1] in {"please", "then", "thanks"}:
         end -= 1

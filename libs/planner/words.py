@@ -21,7 +21,7 @@ FILLERS = vocabulary(
 )
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_ENDING = re.compile(r"(ing|ed|es|s)$")
+_ENDING = re.compile(r"(ing|ed|s)$")
 _SENTENCE = re.compile(r"(?<=[.?!;])\s+")
 
 
@@ -32,7 +32,13 @@ def words(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A word without its commonest endings; crude, and the same on both sides of a comparison."""
-    return _ENDING.sub("", word) if len(word) > 3 else word
+    bare = (_ENDING.sub("", word) if len(word) > 3 else word).removesuffix("e")
+    return bare[:-1] + "i" if bare.endswith("y") else bare
+
+
+def singular(word: str) -> str:
+    """A word without the s of a plural: "checking" stays apart from "check"."""
+    return word.removesuffix("s") if len(word) > 3 else word
 
 
 def stems(text: str) -> frozenset[str]:

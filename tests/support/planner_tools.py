@@ -18,8 +18,8 @@ def number(description: str, **more: Any) -> dict[str, Any]:
 
 
 def tool(
-    name: str,
-    description: str,
+    tool_name: str,
+    purpose: str,
     examples: str = "",
     required: tuple[str, ...] = (),
     effectful: bool = False,
@@ -34,7 +34,7 @@ def tool(
     if effectful:
         parameters["x-effect"] = "effectful"
     ending = f" For example: {examples}." if examples else ""
-    return Tool(name, description + ending, parameters)
+    return Tool(tool_name, purpose + ending, parameters)
 
 
 def wire(tools: tuple[Tool, ...]) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ KNOWLEDGE = tool(
     " for wire transfers",
     ("query",),
     query=text("The question to answer."),
-    collection=text("Which collection to search.", enum=["policies", "fees", "products"]),
+    collection=text("policies, products or faq; leave it out to search all of them."),
     top_k={"type": "integer", "description": "How many passages to return."},
 )
 DEMO = (VERIFY, SUMMARY, TRANSACTIONS, KNOWLEDGE)
