@@ -90,10 +90,14 @@ class HeartbeatStream(Generic[Out, In]):
         Being cancelled meanwhile does not stop the write: gRPC takes one at a time, and the next
         would fail while an abandoned one is still under way.
         """
+        await asyncio.shield(self.post(message))
+
+    def post(self, message: Out) -> asyncio.Future[None]:
+        """Write one message behind those before it, without waiting; the future is its `send`."""
         writing = asyncio.ensure_future(self._send(message))
         self._writes.add(writing)
         writing.add_done_callback(self._written)
-        await asyncio.shield(writing)
+        return writing
 
     def _written(self, writing: asyncio.Future[None]) -> None:
         self._writes.discard(writing)

@@ -35,7 +35,8 @@ MAX_WAITING = 32
 """Utterances that wait for a turn; of more, the oldest are left out of its question."""
 GREETING = "greeting"
 
-Send = Callable[[pb.ConverseResponse], Awaitable[None]]
+Post = Callable[[pb.ConverseResponse], asyncio.Future[None]]
+"""Sends behind what was sent before; done once it is written."""
 Answer = Callable[[], Awaitable[None]]
 
 
@@ -69,11 +70,11 @@ class Answering:
         speaker: Speaker,
         past: Past,
         journal: Journal,
-        send: Send,
+        post: Post,
         now: Callable[[], float],
     ) -> None:
         self._speaker, self._history, self._journal = speaker, past.history, journal
-        self._send, self._now = send, now
+        self._post, self._now = post, now
         self._next_turn = past.next_turn
         self._unfinished = past.last if past.last and past.last.to_resume else None
         self._waiting: deque[Said] = deque(maxlen=MAX_WAITING)
@@ -193,7 +194,8 @@ class Answering:
     async def _performed(self, turn: Turn, cause: str, answer: Answer) -> str:
         """The reason for which the answer failed, or nothing."""
         try:
-            await self._send(pb.ConverseResponse(turn_started=self._started(turn, cause)))
+            # The model is asked while this is written: nothing that follows can overtake it.
+            self._post(pb.ConverseResponse(turn_started=self._started(turn, cause)))
             await answer()
         except TurnFailed as failed:
             logger.warning("turn failed", extra={"reason": failed.reason})
@@ -205,7 +207,7 @@ class Answering:
         self._journal.add(records.turn_ended_event(turn.record.turn, failure))
         if cut:
             self._history.interrupted(turn.record.turn)
-        await self._send(pb.ConverseResponse(turn_completed=_completed(turn, failure, cut)))
+        await self._sent(pb.ConverseResponse(turn_completed=_completed(turn, failure, cut)))
 
     def _started(self, turn: Turn, cause: str) -> pb.TurnStarted:
         voice = turn.agent.voice
@@ -223,12 +225,15 @@ class Answering:
         self._acted = True
         self._journal.add(records.segment_event(segment, agent))
         said = pb.SpeechSegment(segment=segment.name, text=segment.text)
-        await self._send(pb.ConverseResponse(segment=said))
+        await self._sent(pb.ConverseResponse(segment=said))
+
+    async def _sent(self, response: pb.ConverseResponse) -> None:
+        await asyncio.shield(self._post(response))
 
     async def tool_started(self, call: ToolCall) -> None:
         """See Stage."""
         started = pb.ToolCallStarted(request_id=call.request_id, tool=f"tools/{call.tool}")
-        await self._send(pb.ConverseResponse(tool_call_started=started))
+        await self._sent(pb.ConverseResponse(tool_call_started=started))
 
     def answered(
         self, turn: str, number: int, text: str, round_: Round, by: Answered

@@ -120,7 +120,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
             max_rounds=deployment.settings.max_rounds,
         )
         past = read_past(opened.past, deployment.settings.max_history_turns)
-        answering = Answering(speaker, past, journal, stream.send, deployment.now)
+        answering = Answering(speaker, past, journal, stream.post, deployment.now)
         for utterance, text in past.unanswered:
             answering.said(Said(utterance, text, deployment.now()))
         known = frozenset(past.known)
