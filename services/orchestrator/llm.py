@@ -25,6 +25,8 @@ logger = get_logger("orchestrator.llm")
 
 RETRY_SECONDS = 0.2
 CONNECT_SECONDS = 2.0
+IDLE_SECONDS = 60.0
+"""A connection is kept this long between requests: callers think for longer than the SDK's 5 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,10 @@ def _client(settings: OrchestratorSettings) -> openai.AsyncOpenAI:
     import openai
 
     timeout = httpx2.Timeout(settings.model_total_seconds, connect=CONNECT_SECONDS)
+    limits = httpx2.Limits(
+        max_connections=1000, max_keepalive_connections=100, keepalive_expiry=IDLE_SECONDS
+    )
+    http = openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout)
     if settings.azure_openai_endpoint:
         return openai.AsyncAzureOpenAI(
             azure_endpoint=settings.azure_openai_endpoint,
@@ -270,8 +276,14 @@ def _client(settings: OrchestratorSettings) -> openai.AsyncOpenAI:
             api_version=settings.azure_openai_api_version,
             timeout=timeout,
             max_retries=0,
+            http_client=http,
         )
-    key = settings.model_api_key.get_secret_value()
+    # The SDK insists on a key; endpoints that want none do not look at it.
+    key = settings.model_api_key.get_secret_value() or "none"
     return openai.AsyncOpenAI(
-        base_url=settings.model_base_url, api_key=key or "none", timeout=timeout, max_retries=0
+        base_url=settings.model_base_url,
+        api_key=key,
+        timeout=timeout,
+        max_retries=0,
+        http_client=http,
     )

@@ -80,6 +80,8 @@ class ScriptedModel:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    peers: set[tuple[str, int]] = field(default_factory=set)
+    """Connections that were used, by the client's end."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client went away before its answer was complete."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,6 +111,8 @@ def build(model: ScriptedModel) -> web.Application:
         model.requests.append(body)
         model.headers.append(dict(request.headers))
         model.paths.append(request.path_qs)
+        if request.transport is not None:
+            model.peers.add(request.transport.get_extra_info("peername"))
         model.asked.set()
         answer = model.next_answer(body)
         if answer.status != 200:
