@@ -8,6 +8,7 @@ elsewhere. Search beside embedding, with the local profile's model.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -15,19 +16,22 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+# Before numpy, as the planner does it: more threads slow the embedding, and flatter the search.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-from planner.minilm import MiniLM
-from tests.load.measure import machine, percentile
-from tool_executor.audit import AuditLog
-from tool_executor.execution import Execution
-from tool_executor.knowledge import Passage
-from tool_executor.knowledge.index import VectorIndex
-from tool_executor.outcomes import Failure
-from tool_executor.policy import Limits, Verified
-from tool_executor.requests import Request
-from tool_executor.tools.accounts import SummaryArguments
-from toolkit import Effect, Proof, Registry, ToolResult, tool
+import numpy as np  # noqa: E402
+
+from planner.minilm import MiniLM  # noqa: E402
+from tests.load.measure import machine, percentile  # noqa: E402
+from tool_executor.audit import AuditLog  # noqa: E402
+from tool_executor.execution import Execution  # noqa: E402
+from tool_executor.knowledge import Passage  # noqa: E402
+from tool_executor.knowledge.index import VectorIndex  # noqa: E402
+from tool_executor.outcomes import Failure  # noqa: E402
+from tool_executor.policy import Limits, Verified  # noqa: E402
+from tool_executor.requests import Request  # noqa: E402
+from tool_executor.tools.accounts import SummaryArguments  # noqa: E402
+from toolkit import Effect, Proof, Registry, ToolResult, tool  # noqa: E402
 
 RUNS = 2000
 PASSAGES = 10_000
