@@ -97,6 +97,15 @@ def test_a_container_is_confined_and_bounded(name: str) -> None:
     assert not {"privileged", "network_mode", "pid", "ipc", "cap_add"} & set(container)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_writes_its_files_where_it_can(service: str) -> None:
+    assert CONTAINERS[service]["tmpfs"][0].startswith("/tmp:")
+    settings = loaded(service, environment(service))
+    for name in ("data_folder", "audit_folder", "archive_path"):
+        folder = getattr(settings, name, "")
+        assert folder == "" or folder.startswith("/tmp/"), name
+
+
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_an_image_has_a_version(name: str) -> None:
     tag = CONTAINERS[name]["image"].rpartition(":")[2]
@@ -153,6 +162,7 @@ def test_the_embedded_engines_are_where_they_are_used() -> None:
 def test_valkey_loses_nothing_that_was_answered() -> None:
     command = CONTAINERS["valkey"]["command"]
     options = dict(zip(command[1::2], command[2::2], strict=True))
+    assert options["--protected-mode"] == "no", "it would refuse the session-store"
     assert options["--appendonly"] == "yes"
     assert options["--appendfsync"] == "always"
     assert options["--maxmemory-policy"] == "noeviction"
