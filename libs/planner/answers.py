@@ -10,7 +10,7 @@ from typing import Any
 from planner import replies
 from planner.conversation import Decision, Message, Pending, Tool
 from planner.digits import digits_heard
-from planner.intents import FLOOR, SURE
+from planner.intents import CLEAR, FLOOR, SURE
 from planner.requests import heard_last, small_talk
 from planner.schema import Kind, Slot, slots_of
 from planner.slots import fill
@@ -64,7 +64,8 @@ def _given(
     slots = slots_of(tool)
     found = fill(_unambiguous(slots, pending), text, known, pending.missing)
     wanted = {name: found[name] for name in pending.missing if name in found}
-    if wanted and not (_only_words(slots, wanted) and _another_request(toolbox, tool, text)):
+    mere_words = _only_words(slots, wanted)
+    if wanted and not (mere_words and _another_request(toolbox, tool, text, CLEAR)):
         merged = {**found, **pending.arguments, **wanted}
         heard = digits_heard(text)
         return toolbox.toward(tool, merged, goal=pending.goal, heard_digits=heard)
@@ -92,9 +93,10 @@ def _only_words(slots: Sequence[Slot], wanted: Mapping[str, Any]) -> bool:
     return not any(slot.name in wanted and slot.kind in firm for slot in slots)
 
 
-def _another_request(toolbox: Toolbox, tool: Tool, text: str) -> bool:
+def _another_request(toolbox: Toolbox, tool: Tool, text: str, least: float = SURE) -> bool:
+    """Whether the words ask for another tool, at a score of `least`."""
     best = toolbox.rank(text)[0]
-    return best.score >= SURE and best.label != tool.name and isinstance(best.label, str)
+    return best.score >= least and best.label != tool.name and isinstance(best.label, str)
 
 
 def _again(toolbox: Toolbox, tool: Tool, pending: Pending, text: str) -> Decision:

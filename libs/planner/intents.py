@@ -26,6 +26,8 @@ Label = str | SmallTalk
 OVERLAP_WEIGHT = 0.2
 FLOOR = 0.33
 """A lower score is not understood: the planner asks back."""
+CLEAR = 0.45
+"""At this score words are about a tool, and no bare answer such as a name."""
 SURE = 0.55
 """At this score the planner acts even if another tool is close."""
 MARGIN = 0.03

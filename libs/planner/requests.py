@@ -8,7 +8,7 @@ from typing import Any
 
 from planner import replies
 from planner.conversation import Decision, Message, Pending, Tool
-from planner.intents import FLOOR, MARGIN, SURE, Scored
+from planner.intents import CLEAR, FLOOR, MARGIN, SURE, Scored
 from planner.schema import Kind, Slot, slots_of
 from planner.slots import fill
 from planner.smalltalk import SmallTalk, by_rule
@@ -128,7 +128,7 @@ def _answer_to_prompt(
             continue
         best = toolbox.rank(text)[0]
         whole = len(found) == len(required_spoken(tool))
-        if whole or best.label == tool.name or best.score < SURE:
+        if whole or best.label == tool.name or best.score < CLEAR:
             return toolbox.toward(tool, fill(slots_of(tool), text, known, found))
     return None
 
