@@ -20,6 +20,10 @@ from cli.call import CallFailed, Conversation, Line
 from cli.lines import LinesError, demo_lines, from_file, from_text
 from cli.logs import MeshLogs
 from cli.mesh import LocalMesh
+from cli.pools import PoolsUnreachable
+from cli.pools import once as pools_once
+from cli.pools import show as show_pools
+from cli.pools import table as pools_table
 from cli.ports import Ports
 from cli.process import MeshError
 from cli.report import CallReport
@@ -137,6 +141,15 @@ def demo(data: Path, record: Path, turn_seconds: float) -> None:
     _run(_demo(data, record, turn_seconds))
 
 
+@main.command()
+@click.option("--speech-pool", default="127.0.0.1:50051", show_default=True, help="The pod to ask.")
+@click.option("--once", "only_once", is_flag=True, help="Show the pools as they are now, and end.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each state.")
+def pools(speech_pool: str, only_once: bool, as_json: bool) -> None:
+    """Show the speech pools of a running mesh as they change."""
+    _run(_pools(speech_pool, only_once, as_json))
+
+
 def _run(work: Coroutine[Any, Any, int]) -> None:
     try:
         code = asyncio.run(work)
@@ -148,6 +161,9 @@ def _run(work: Coroutine[Any, Any, int]) -> None:
     except (CallFailed, LinesError) as error:
         click.echo(f"voicemesh: {error}", err=True)
         code = CALL_FAILED
+    except PoolsUnreachable as error:
+        click.echo(f"voicemesh: {error}; start a mesh with `voicemesh up`", err=True)
+        code = NO_MESH
     except DialError as error:
         click.echo(f"voicemesh: {error}; start a mesh with `voicemesh up`", err=True)
         code = NO_MESH
@@ -166,6 +182,16 @@ async def _up(mesh: LocalMesh, console: Console) -> int:
         except asyncio.CancelledError:
             console.print("stopping")
             raise
+    return 0
+
+
+async def _pools(address: str, only_once: bool, as_json: bool) -> int:
+    if not only_once:
+        await show_pools(address, Console(), as_json=as_json)
+    elif as_json:
+        click.echo(json.dumps(await pools_once(address)))
+    else:
+        Console().print(pools_table(await pools_once(address)))
     return 0
 
 

@@ -16,7 +16,7 @@ import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from meshkit.errors import MeshError, from_rpc_error, unreachable
-from voicemesh.mesh.v1.mesh_pb2 import Heartbeat
+from voicemesh.mesh.v1.mesh_pb2 import Heartbeat, PodLoad
 
 Out = TypeVar("Out")
 In = TypeVar("In")
@@ -60,12 +60,14 @@ class HeartbeatStream(Generic[Out, In]):
         interval: float,
         peer: str = "",
         peer_sends: bool = True,
+        load: Callable[[], PodLoad] | None = None,
     ) -> None:
         self._read, self._write, self._make = read, write, make
         self._interval = interval
         self._peer = peer
         self._sends = write is not None
         self._peer_sends = peer_sends
+        self._load = load
         self._suspect = False
         self._sent_at = 0.0
         self._writing = asyncio.Lock()
@@ -145,7 +147,6 @@ class HeartbeatStream(Generic[Out, In]):
             self._reader = None
 
     async def _beats(self) -> None:
-        message = self._make(heartbeat=_heartbeat(self._interval))
         while True:
             await asyncio.sleep(self._interval)
             now = self._time()
@@ -154,9 +155,14 @@ class HeartbeatStream(Generic[Out, In]):
                 return
             if self._sends and now - self._sent_at >= self._interval:
                 try:
-                    await self.send(message)
+                    await self.send(self._make(heartbeat=self._heartbeat()))
                 except MeshError:
                     self._sends = False  # the reader learns why
+
+    def _heartbeat(self) -> Heartbeat:
+        heartbeat = Heartbeat(load=self._load() if self._load else None)
+        heartbeat.interval.FromMilliseconds(round(self._interval * 1000))
+        return heartbeat
 
     def _give_up(self) -> None:
         """End the pending `receive`, and all that follows."""
@@ -176,12 +182,6 @@ class HeartbeatStream(Generic[Out, In]):
 
     def _gone(self) -> MeshError:
         return unreachable(grpc.StatusCode.UNAVAILABLE, "the stream has ended", self._peer)
-
-
-def _heartbeat(interval: float) -> Heartbeat:
-    heartbeat = Heartbeat()
-    heartbeat.interval.FromMilliseconds(round(interval * 1000))
-    return heartbeat
 
 
 class ClientStream(HeartbeatStream[Out, In]):
@@ -239,10 +239,18 @@ class ClientStream(HeartbeatStream[Out, In]):
 class ServerStream(HeartbeatStream[Out, In]):
     """The server's end, in a handler that is a coroutine (not a generator).
 
-    With `reads` False, for an RPC of one request, it only sends.
+    With `reads` False, for an RPC of one request, it only sends. `load` is told in each heartbeat.
     """
 
     def __init__(
-        self, context: Any, make: Callable[..., Out], *, interval: float, reads: bool = True
+        self,
+        context: Any,
+        make: Callable[..., Out],
+        *,
+        interval: float,
+        reads: bool = True,
+        load: Callable[[], PodLoad] | None = None,
     ) -> None:
-        super().__init__(context.read, context.write, make, interval=interval, peer_sends=reads)
+        super().__init__(
+            context.read, context.write, make, interval=interval, peer_sends=reads, load=load
+        )

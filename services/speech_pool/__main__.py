@@ -38,7 +38,7 @@ def make_server(settings: SpeechPoolSettings, pools: Pools, voices: list[str]) -
     """The pod's server with both services on it, not yet bound."""
     server = MeshServer("speech-pool", settings, port=settings.grpc_port)
     running = RunningStreams()
-    leases = LeaseServicer(pools, running, lambda: server.address)
+    leases = LeaseServicer(pools, running, lambda: server.address, settings.heartbeat_seconds)
     streams = SpeechServicer(pools, running, voices, settings.heartbeat_seconds)
     add_SpeechPoolServiceServicer_to_server(leases, server.grpc)
     add_SpeechServiceServicer_to_server(streams, server.grpc)

@@ -14,9 +14,11 @@ from meshkit.errors import MeshError, Reason, invalid
 from meshkit.names import lease_name, parse_lease, session_id
 from speech_pool.pools import Pools, raising
 from speech_pool.running import RunningStreams
+from speech_pool.statistics import pool_stats, watch_pools
+from speech_pool.tiers import TIER_NUMBERS, TIERS
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from voicemesh.speech.v1 import speech_pool_pb2_grpc
-from warmpool import AllocationTier, Lease, PoolStats
+from warmpool import AllocationTier, Lease
 
 if TYPE_CHECKING:
     import grpc
@@ -28,18 +30,6 @@ MAX_TTL_SECONDS = 600.0
 ANSWER_MARGIN_SECONDS = 0.05
 """Of the caller's deadline, kept for the answer to travel."""
 
-_TIERS = {
-    pb.ALLOCATION_TIER_DEDICATED: AllocationTier.DEDICATED,
-    pb.ALLOCATION_TIER_WARM: AllocationTier.WARM,
-    pb.ALLOCATION_TIER_COLD: AllocationTier.COLD,
-}
-_TIER_NUMBERS = {tier: number for number, tier in _TIERS.items()}
-_BREAKERS = {
-    "closed": pb.BREAKER_STATE_CLOSED,
-    "open": pb.BREAKER_STATE_OPEN,
-    "half_open": pb.BREAKER_STATE_HALF_OPEN,
-}
-
 
 class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
     """The leases of this pod; `address` tells where it is reached, once that is known."""
@@ -49,11 +39,13 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         pools: Pools,
         running: RunningStreams,
         address: Callable[[], str],
+        heartbeat_seconds: float,
         clock: Clock | None = None,
     ) -> None:
         self._pools = pools
         self._running = running
         self._address = address
+        self._heartbeat = heartbeat_seconds
         self._clock = clock or SystemClock()
 
     async def AllocateClient(
@@ -110,8 +102,11 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         self, request: pb.GetPoolStatsRequest, context: Context
     ) -> pb.GetPoolStatsResponse:
         """The pools at this instant."""
-        pools = [_stats(kind, pool.stats()) for kind, pool in self._pools.items()]
-        return pb.GetPoolStatsResponse(pools=pools)
+        return pool_stats(self._pools)
+
+    async def WatchPools(self, request: pb.WatchPoolsRequest, context: Context) -> None:
+        """The pools as they change, with the pod's load in the heartbeats between."""
+        await watch_pools(self._pools, request, context, self._heartbeat)
 
     def _deadline(self, remaining: float | None) -> float | None:
         """The caller's deadline on the pools' clock, less the time that the answer travels."""
@@ -126,17 +121,17 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         return pb.Lease(
             name=lease_name(lease.session, lease.lease_id),
             client_kind=kind,
-            tier=_TIER_NUMBERS[lease.tier],
+            tier=TIER_NUMBERS[lease.tier],
             address=self._address(),
             expire_time=expire,
         )
 
 
 def _allowed(request: pb.AllocateClientRequest) -> frozenset[AllocationTier] | None:
-    unknown = [tier for tier in request.allowed_tiers if tier not in _TIERS]
+    unknown = [tier for tier in request.allowed_tiers if tier not in TIERS]
     if unknown:
         raise invalid("allowed_tiers", "holds a tier that is not DEDICATED, WARM or COLD")
-    return frozenset(_TIERS[tier] for tier in request.allowed_tiers) or None
+    return frozenset(TIERS[tier] for tier in request.allowed_tiers) or None
 
 
 def _ttl(request: pb.AllocateClientRequest | pb.RenewLeaseRequest) -> float | None:
@@ -161,19 +156,3 @@ def _duration(seconds: float) -> Duration:
     duration = Duration()
     duration.FromMicroseconds(round(seconds * 1e6))
     return duration
-
-
-def _stats(kind: pb.ClientKind, stats: PoolStats) -> pb.PoolStats:
-    tiers = [pb.TierCount(tier=_TIER_NUMBERS[t], count=n) for t, n in stats.tier_counts.items()]
-    return pb.PoolStats(
-        client_kind=kind,
-        warm_target=stats.warm_target,
-        max_size=stats.max_size,
-        warm_count=stats.warm_count,
-        leased_count=stats.leased_count,
-        opening_count=stats.opening_count,
-        waiting_count=stats.waiting_count,
-        tier_counts=tiers,
-        breaker_state=_BREAKERS[stats.breaker_state.value],
-        discarded_counts={cause.value: n for cause, n in stats.discarded_counts.items()},
-    )

@@ -38,6 +38,7 @@ class Pools:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clock = clock
+        self.draining = False
         self._provider = provider
         self._pools: dict[pb.ClientKind, WarmPool[Any]] = {
             RECOGNIZER: _pool(provider.recognizers, "recognizer", settings, clock),
@@ -55,6 +56,7 @@ class Pools:
 
     async def drain(self) -> None:
         """Grant no new leases."""
+        self.draining = True
         for pool in self._pools.values():
             pool.drain()
 

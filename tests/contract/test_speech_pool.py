@@ -562,3 +562,41 @@ async def test_markup_is_spoken_not_obeyed(pod: Pod) -> None:
         await stream.half_close()
         pcm = b"".join(e.audio.audio for e in await everything(stream))
     assert decode(pcm) == text
+
+
+# --------------------------------------------------------------------------- watching
+
+
+def watching(pod: Pod, **more: Any) -> ClientStream[Any, Any]:
+    call = pod.fleet.stub(SpeechPoolServiceStub, pod.address).WatchPools(
+        pb.WatchPoolsRequest(**more)
+    )
+    return ClientStream(call, pb.WatchPoolsRequest, interval=0.25)
+
+
+async def test_the_pools_are_told_at_once_and_when_they_change(pod: Pod) -> None:
+    async with watching(pod, min_interval=seconds(0.1)) as stream:
+        first = (await stream.receive()).stats
+        assert {pool.client_kind for pool in first.pools} == {RECOGNIZER, SYNTHESIZER}
+        await pod.allocate("a")
+        leased = 0
+        while leased != 1:
+            changed = (await stream.receive()).stats
+            leased = next(p.leased_count for p in changed.pools if p.client_kind == RECOGNIZER)
+
+
+async def test_the_heartbeats_between_tell_the_pods_load(pod: Pod) -> None:
+    await pod.allocate("a")
+    await pod.pools.drain()
+    call = pod.fleet.stub(SpeechPoolServiceStub, pod.address).WatchPools(pb.WatchPoolsRequest())
+    while not (message := await call.read()).HasField("heartbeat"):
+        pass
+    load = message.heartbeat.load
+    assert (load.used, load.max, load.draining) == (1, 32, True)
+    call.cancel()
+
+
+async def test_an_interval_out_of_range(pod: Pod) -> None:
+    async with watching(pod, min_interval=seconds(0.01)) as stream:
+        async with raises(Reason.ARGUMENT_INVALID):
+            await stream.receive()

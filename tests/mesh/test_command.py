@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -36,6 +37,24 @@ async def test_a_call_by_text(mesh: LocalMesh, tmp_path: Path) -> None:
     assert "WARM" in done.stdout
     assert "DEDICATED" in done.stdout
     assert (tmp_path / "var" / "call.wav").stat().st_size > 100_000
+
+
+async def test_the_pools_of_a_mesh(mesh: LocalMesh, tmp_path: Path) -> None:
+    pool = ["--speech-pool", f"127.0.0.1:{mesh.ports.speech_pool}"]
+    done = await asyncio.to_thread(run, "pools", "--once", "--json", *pool, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [p["kind"] for p in told["pools"]] == ["recognizer", "synthesizer"]
+    assert all(p["breaker"] == "closed" for p in told["pools"])
+    done = await asyncio.to_thread(run, "pools", "--once", *pool, cwd=tmp_path)
+    assert "synthesizer" in done.stdout
+
+
+async def test_no_pool_to_show(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{Ports.free().speech_pool}"
+    done = await asyncio.to_thread(run, "pools", "--once", "--speech-pool", address, cwd=tmp_path)
+    assert done.returncode == 3
+    assert address in done.stderr
 
 
 async def test_nothing_to_say_is_wrong_usage(tmp_path: Path) -> None:

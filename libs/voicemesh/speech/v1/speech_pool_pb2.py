@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from voicemesh.mesh.v1 import mesh_pb2 as voicemesh_dot_mesh_dot_v1_dot_mesh__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voicemesh/speech/v1/speech_pool.proto\x12\x13voicemesh.speech.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\x05Lease\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x0b\x63lient_kind\x18\x02 \x01(\x0e\x32\x1f.voicemesh.speech.v1.ClientKind\x12\x31\n\x04tier\x18\x03 \x01(\x0e\x32#.voicemesh.speech.v1.AllocationTier\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x02\n\x15\x41llocateClientRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x34\n\x0b\x63lient_kind\x18\x02 \x01(\x0e\x32\x1f.voicemesh.speech.v1.ClientKind\x12:\n\rallowed_tiers\x18\x03 \x03(\x0e\x32#.voicemesh.speech.v1.AllocationTier\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12+\n\x08max_wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"{\n\x16\x41llocateClientResponse\x12)\n\x05lease\x18\x01 \x01(\x0b\x32\x1a.voicemesh.speech.v1.Lease\x12\x36\n\x13\x61llocation_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"I\n\x11RenewLeaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x12RenewLeaseResponse\x12)\n\x05lease\x18\x01 \x01(\x0b\x32\x1a.voicemesh.speech.v1.Lease\"4\n\x13ReleaseLeaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64iscard\x18\x02 \x01(\x08\"\x16\n\x14ReleaseLeaseResponse\"\x15\n\x13GetPoolStatsRequest\"E\n\x14GetPoolStatsResponse\x12-\n\x05pools\x18\x01 \x03(\x0b\x32\x1e.voicemesh.speech.v1.PoolStats\"\xb6\x03\n\tPoolStats\x12\x34\n\x0b\x63lient_kind\x18\x01 \x01(\x0e\x32\x1f.voicemesh.speech.v1.ClientKind\x12\x13\n\x0bwarm_target\x18\x02 \x01(\x05\x12\x10\n\x08max_size\x18\x03 \x01(\x05\x12\x12\n\nwarm_count\x18\x04 \x01(\x05\x12\x14\n\x0cleased_count\x18\x05 \x01(\x05\x12\x15\n\ropening_count\x18\x06 \x01(\x05\x12\x15\n\rwaiting_count\x18\x07 \x01(\x05\x12\x33\n\x0btier_counts\x18\x08 \x03(\x0b\x32\x1e.voicemesh.speech.v1.TierCount\x12\x38\n\rbreaker_state\x18\t \x01(\x0e\x32!.voicemesh.speech.v1.BreakerState\x12M\n\x10\x64iscarded_counts\x18\n \x03(\x0b\x32\x33.voicemesh.speech.v1.PoolStats.DiscardedCountsEntry\x1a\x36\n\x14\x44iscardedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"M\n\tTierCount\x12\x31\n\x04tier\x18\x01 \x01(\x0e\x32#.voicemesh.speech.v1.AllocationTier\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x84\x01\n\x0e\x41llocationTier\x12\x1f\n\x1b\x41LLOCATION_TIER_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41LLOCATION_TIER_DEDICATED\x10\x01\x12\x18\n\x14\x41LLOCATION_TIER_WARM\x10\x02\x12\x18\n\x14\x41LLOCATION_TIER_COLD\x10\x03*|\n\nClientKind\x12\x1b\n\x17\x43LIENT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43LIENT_KIND_RECOGNIZER\x10\x01\x12\x1b\n\x17\x43LIENT_KIND_SYNTHESIZER\x10\x02\x12\x18\n\x14\x43LIENT_KIND_REALTIME\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03\x32\xa7\x03\n\x11SpeechPoolService\x12i\n\x0e\x41llocateClient\x12*.voicemesh.speech.v1.AllocateClientRequest\x1a+.voicemesh.speech.v1.AllocateClientResponse\x12]\n\nRenewLease\x12&.voicemesh.speech.v1.RenewLeaseRequest\x1a\'.voicemesh.speech.v1.RenewLeaseResponse\x12\x63\n\x0cReleaseLease\x12(.voicemesh.speech.v1.ReleaseLeaseRequest\x1a).voicemesh.speech.v1.ReleaseLeaseResponse\x12\x63\n\x0cGetPoolStats\x12(.voicemesh.speech.v1.GetPoolStatsRequest\x1a).voicemesh.speech.v1.GetPoolStatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%voicemesh/speech/v1/speech_pool.proto\x12\x13voicemesh.speech.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoicemesh/mesh/v1/mesh.proto\"\xc0\x01\n\x05Lease\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x0b\x63lient_kind\x18\x02 \x01(\x0e\x32\x1f.voicemesh.speech.v1.ClientKind\x12\x31\n\x04tier\x18\x03 \x01(\x0e\x32#.voicemesh.speech.v1.AllocationTier\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x02\n\x15\x41llocateClientRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x34\n\x0b\x63lient_kind\x18\x02 \x01(\x0e\x32\x1f.voicemesh.speech.v1.ClientKind\x12:\n\rallowed_tiers\x18\x03 \x03(\x0e\x32#.voicemesh.speech.v1.AllocationTier\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12+\n\x08max_wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"{\n\x16\x41llocateClientResponse\x12)\n\x05lease\x18\x01 \x01(\x0b\x32\x1a.voicemesh.speech.v1.Lease\x12\x36\n\x13\x61llocation_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"I\n\x11RenewLeaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"?\n\x12RenewLeaseResponse\x12)\n\x05lease\x18\x01 \x01(\x0b\x32\x1a.voicemesh.speech.v1.Lease\"4\n\x13ReleaseLeaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64iscard\x18\x02 \x01(\x08\"\x16\n\x14ReleaseLeaseResponse\"\x15\n\x13GetPoolStatsRequest\"E\n\x14GetPoolStatsResponse\x12-\n\x05pools\x18\x01 \x03(\x0b\x32\x1e.voicemesh.speech.v1.PoolStats\"D\n\x11WatchPoolsRequest\x12/\n\x0cmin_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8c\x01\n\x12WatchPoolsResponse\x12:\n\x05stats\x18\x01 \x01(\x0b\x32).voicemesh.speech.v1.GetPoolStatsResponseH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.voicemesh.mesh.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\xb6\x03\n\tPoolStats\x12\x34\n\x0b\x63lient_kind\x18\x01 \x01(\x0e\x32\x1f.voicemesh.speech.v1.ClientKind\x12\x13\n\x0bwarm_target\x18\x02 \x01(\x05\x12\x10\n\x08max_size\x18\x03 \x01(\x05\x12\x12\n\nwarm_count\x18\x04 \x01(\x05\x12\x14\n\x0cleased_count\x18\x05 \x01(\x05\x12\x15\n\ropening_count\x18\x06 \x01(\x05\x12\x15\n\rwaiting_count\x18\x07 \x01(\x05\x12\x33\n\x0btier_counts\x18\x08 \x03(\x0b\x32\x1e.voicemesh.speech.v1.TierCount\x12\x38\n\rbreaker_state\x18\t \x01(\x0e\x32!.voicemesh.speech.v1.BreakerState\x12M\n\x10\x64iscarded_counts\x18\n \x03(\x0b\x32\x33.voicemesh.speech.v1.PoolStats.DiscardedCountsEntry\x1a\x36\n\x14\x44iscardedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"M\n\tTierCount\x12\x31\n\x04tier\x18\x01 \x01(\x0e\x32#.voicemesh.speech.v1.AllocationTier\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x84\x01\n\x0e\x41llocationTier\x12\x1f\n\x1b\x41LLOCATION_TIER_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41LLOCATION_TIER_DEDICATED\x10\x01\x12\x18\n\x14\x41LLOCATION_TIER_WARM\x10\x02\x12\x18\n\x14\x41LLOCATION_TIER_COLD\x10\x03*|\n\nClientKind\x12\x1b\n\x17\x43LIENT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43LIENT_KIND_RECOGNIZER\x10\x01\x12\x1b\n\x17\x43LIENT_KIND_SYNTHESIZER\x10\x02\x12\x18\n\x14\x43LIENT_KIND_REALTIME\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03\x32\x88\x04\n\x11SpeechPoolService\x12i\n\x0e\x41llocateClient\x12*.voicemesh.speech.v1.AllocateClientRequest\x1a+.voicemesh.speech.v1.AllocateClientResponse\x12]\n\nRenewLease\x12&.voicemesh.speech.v1.RenewLeaseRequest\x1a\'.voicemesh.speech.v1.RenewLeaseResponse\x12\x63\n\x0cReleaseLease\x12(.voicemesh.speech.v1.ReleaseLeaseRequest\x1a).voicemesh.speech.v1.ReleaseLeaseResponse\x12\x63\n\x0cGetPoolStats\x12(.voicemesh.speech.v1.GetPoolStatsRequest\x1a).voicemesh.speech.v1.GetPoolStatsResponse\x12_\n\nWatchPools\x12&.voicemesh.speech.v1.WatchPoolsRequest\x1a\'.voicemesh.speech.v1.WatchPoolsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,36 +36,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POOLSTATS_DISCARDEDCOUNTSENTRY']._loaded_options = None
   _globals['_POOLSTATS_DISCARDEDCOUNTSENTRY']._serialized_options = b'8\001'
-  _globals['_ALLOCATIONTIER']._serialized_start=1542
-  _globals['_ALLOCATIONTIER']._serialized_end=1674
-  _globals['_CLIENTKIND']._serialized_start=1676
-  _globals['_CLIENTKIND']._serialized_end=1800
-  _globals['_BREAKERSTATE']._serialized_start=1802
-  _globals['_BREAKERSTATE']._serialized_end=1926
-  _globals['_LEASE']._serialized_start=128
-  _globals['_LEASE']._serialized_end=320
-  _globals['_ALLOCATECLIENTREQUEST']._serialized_start=323
-  _globals['_ALLOCATECLIENTREQUEST']._serialized_end=582
-  _globals['_ALLOCATECLIENTRESPONSE']._serialized_start=584
-  _globals['_ALLOCATECLIENTRESPONSE']._serialized_end=707
-  _globals['_RENEWLEASEREQUEST']._serialized_start=709
-  _globals['_RENEWLEASEREQUEST']._serialized_end=782
-  _globals['_RENEWLEASERESPONSE']._serialized_start=784
-  _globals['_RENEWLEASERESPONSE']._serialized_end=847
-  _globals['_RELEASELEASEREQUEST']._serialized_start=849
-  _globals['_RELEASELEASEREQUEST']._serialized_end=901
-  _globals['_RELEASELEASERESPONSE']._serialized_start=903
-  _globals['_RELEASELEASERESPONSE']._serialized_end=925
-  _globals['_GETPOOLSTATSREQUEST']._serialized_start=927
-  _globals['_GETPOOLSTATSREQUEST']._serialized_end=948
-  _globals['_GETPOOLSTATSRESPONSE']._serialized_start=950
-  _globals['_GETPOOLSTATSRESPONSE']._serialized_end=1019
-  _globals['_POOLSTATS']._serialized_start=1022
-  _globals['_POOLSTATS']._serialized_end=1460
-  _globals['_POOLSTATS_DISCARDEDCOUNTSENTRY']._serialized_start=1406
-  _globals['_POOLSTATS_DISCARDEDCOUNTSENTRY']._serialized_end=1460
-  _globals['_TIERCOUNT']._serialized_start=1462
-  _globals['_TIERCOUNT']._serialized_end=1539
-  _globals['_SPEECHPOOLSERVICE']._serialized_start=1929
-  _globals['_SPEECHPOOLSERVICE']._serialized_end=2352
+  _globals['_ALLOCATIONTIER']._serialized_start=1785
+  _globals['_ALLOCATIONTIER']._serialized_end=1917
+  _globals['_CLIENTKIND']._serialized_start=1919
+  _globals['_CLIENTKIND']._serialized_end=2043
+  _globals['_BREAKERSTATE']._serialized_start=2045
+  _globals['_BREAKERSTATE']._serialized_end=2169
+  _globals['_LEASE']._serialized_start=158
+  _globals['_LEASE']._serialized_end=350
+  _globals['_ALLOCATECLIENTREQUEST']._serialized_start=353
+  _globals['_ALLOCATECLIENTREQUEST']._serialized_end=612
+  _globals['_ALLOCATECLIENTRESPONSE']._serialized_start=614
+  _globals['_ALLOCATECLIENTRESPONSE']._serialized_end=737
+  _globals['_RENEWLEASEREQUEST']._serialized_start=739
+  _globals['_RENEWLEASEREQUEST']._serialized_end=812
+  _globals['_RENEWLEASERESPONSE']._serialized_start=814
+  _globals['_RENEWLEASERESPONSE']._serialized_end=877
+  _globals['_RELEASELEASEREQUEST']._serialized_start=879
+  _globals['_RELEASELEASEREQUEST']._serialized_end=931
+  _globals['_RELEASELEASERESPONSE']._serialized_start=933
+  _globals['_RELEASELEASERESPONSE']._serialized_end=955
+  _globals['_GETPOOLSTATSREQUEST']._serialized_start=957
+  _globals['_GETPOOLSTATSREQUEST']._serialized_end=978
+  _globals['_GETPOOLSTATSRESPONSE']._serialized_start=980
+  _globals['_GETPOOLSTATSRESPONSE']._serialized_end=1049
+  _globals['_WATCHPOOLSREQUEST']._serialized_start=1051
+  _globals['_WATCHPOOLSREQUEST']._serialized_end=1119
+  _globals['_WATCHPOOLSRESPONSE']._serialized_start=1122
+  _globals['_WATCHPOOLSRESPONSE']._serialized_end=1262
+  _globals['_POOLSTATS']._serialized_start=1265
+  _globals['_POOLSTATS']._serialized_end=1703
+  _globals['_POOLSTATS_DISCARDEDCOUNTSENTRY']._serialized_start=1649
+  _globals['_POOLSTATS_DISCARDEDCOUNTSENTRY']._serialized_end=1703
+  _globals['_TIERCOUNT']._serialized_start=1705
+  _globals['_TIERCOUNT']._serialized_end=1782
+  _globals['_SPEECHPOOLSERVICE']._serialized_start=2172
+  _globals['_SPEECHPOOLSERVICE']._serialized_end=2692
 # @@protoc_insertion_point(module_scope)

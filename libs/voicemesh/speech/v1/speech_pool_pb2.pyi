@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from voicemesh.mesh.v1 import mesh_pb2 as _mesh_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -117,6 +118,20 @@ class GetPoolStatsResponse(_message.Message):
     POOLS_FIELD_NUMBER: _ClassVar[int]
     pools: _containers.RepeatedCompositeFieldContainer[PoolStats]
     def __init__(self, pools: _Optional[_Iterable[_Union[PoolStats, _Mapping]]] = ...) -> None: ...
+
+class WatchPoolsRequest(_message.Message):
+    __slots__ = ("min_interval",)
+    MIN_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    min_interval: _duration_pb2.Duration
+    def __init__(self, min_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class WatchPoolsResponse(_message.Message):
+    __slots__ = ("stats", "heartbeat")
+    STATS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    stats: GetPoolStatsResponse
+    heartbeat: _mesh_pb2.Heartbeat
+    def __init__(self, stats: _Optional[_Union[GetPoolStatsResponse, _Mapping]] = ..., heartbeat: _Optional[_Union[_mesh_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
 
 class PoolStats(_message.Message):
     __slots__ = ("client_kind", "warm_target", "max_size", "warm_count", "leased_count", "opening_count", "waiting_count", "tier_counts", "breaker_state", "discarded_counts")

@@ -67,6 +67,11 @@ class SpeechPoolServiceStub:
                 request_serializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.GetPoolStatsRequest.SerializeToString,
                 response_deserializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.GetPoolStatsResponse.FromString,
                 _registered_method=True)
+        self.WatchPools = channel.unary_stream(
+                '/voicemesh.speech.v1.SpeechPoolService/WatchPools',
+                request_serializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.WatchPoolsRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.WatchPoolsResponse.FromString,
+                _registered_method=True)
 
 
 class SpeechPoolServiceServicer:
@@ -138,6 +143,16 @@ class SpeechPoolServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPools(self, request, context):
+        """WatchPools sends this pod's stats at once, again when they change, and heartbeats between.
+        Pickers take a pod's load and drain from it, `voicemesh pools` its table.
+
+        Errors: `INVALID_ARGUMENT` / `ARGUMENT_INVALID`: min_interval is out of range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SpeechPoolServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -160,6 +175,11 @@ def add_SpeechPoolServiceServicer_to_server(servicer, server):
                     servicer.GetPoolStats,
                     request_deserializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.GetPoolStatsRequest.FromString,
                     response_serializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.GetPoolStatsResponse.SerializeToString,
+            ),
+            'WatchPools': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPools,
+                    request_deserializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.WatchPoolsRequest.FromString,
+                    response_serializer=voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.WatchPoolsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -283,6 +303,33 @@ class SpeechPoolService:
             '/voicemesh.speech.v1.SpeechPoolService/GetPoolStats',
             voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.GetPoolStatsRequest.SerializeToString,
             voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.GetPoolStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voicemesh.speech.v1.SpeechPoolService/WatchPools',
+            voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.WatchPoolsRequest.SerializeToString,
+            voicemesh_dot_speech_dot_v1_dot_speech__pool__pb2.WatchPoolsResponse.FromString,
             options,
             channel_credentials,
             insecure,
