@@ -2,7 +2,8 @@
 
 In this process: the whole run (idempotency, parsing, policy, schema, audit to a file) beside the bare
 coroutine, with the verified record at hand; its store round trips are measured over the wire
-elsewhere. Search beside embedding, with the local profile's model.
+elsewhere. A question as the product asks it: embedded by the planner's endpoint in a process of its
+own, then searched here, split into the two.
 """
 
 from __future__ import annotations
@@ -16,22 +17,24 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-# Before numpy, as the planner does it: more threads slow the embedding, and flatter the search.
+# Before numpy, as the tool-executor and the planner do it in their own processes.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from planner.minilm import MiniLM  # noqa: E402
-from tests.load.measure import machine, percentile  # noqa: E402
-from tool_executor.audit import AuditLog  # noqa: E402
-from tool_executor.execution import Execution  # noqa: E402
-from tool_executor.knowledge import Passage  # noqa: E402
-from tool_executor.knowledge.index import VectorIndex  # noqa: E402
-from tool_executor.outcomes import Failure  # noqa: E402
-from tool_executor.policy import Limits, Verified  # noqa: E402
-from tool_executor.requests import Request  # noqa: E402
-from tool_executor.tools.accounts import SummaryArguments  # noqa: E402
-from toolkit import Effect, Proof, Registry, ToolResult, tool  # noqa: E402
+from cli.parts import Part
+from cli.ports import Ports
+from tests.load.measure import machine, percentile, running
+from tool_executor.audit import AuditLog
+from tool_executor.embeddings import OpenAIEmbedder
+from tool_executor.execution import Execution
+from tool_executor.knowledge import Passage
+from tool_executor.knowledge.index import VectorIndex
+from tool_executor.outcomes import Failure
+from tool_executor.policy import Limits, Verified
+from tool_executor.requests import Request
+from tool_executor.tools.accounts import SummaryArguments
+from toolkit import Effect, Proof, Registry, ToolResult, tool
 
 RUNS = 2000
 PASSAGES = 10_000
@@ -88,20 +91,32 @@ async def _microseconds(work: Any) -> list[float]:
     return taken[RUNS // 10 :]
 
 
-def search() -> bool:
-    """Whether searching takes less of the time than it may."""
-    model, random = MiniLM(), np.random.default_rng(1)
+def planner(port: int) -> Part:
+    command = (sys.executable, "-m", "planner", "--port", str(port))
+    return Part("planner", command, health_url=f"http://127.0.0.1:{port}/healthz")
+
+
+async def search() -> bool:
+    """Whether searching takes less beside embedding than it may."""
+    port = Ports.free().planner
+    random = np.random.default_rng(1)
     vectors = random.standard_normal((PASSAGES, DIMENSIONS)).astype(np.float32)
     passages = [Passage("c", "f.md", f"p{n}", "text") for n in range(PASSAGES)]
     index = VectorIndex(passages, list(vectors))
+    embedder = OpenAIEmbedder(
+        base_url=f"http://127.0.0.1:{port}/v1", model="all-MiniLM-L6-v2", api_key=""
+    )
     embedding, searching = [], []
-    for n in range(QUERIES):
-        began = time.perf_counter()
-        query = model.encode(f"why was I charged a foreign transaction fee number {n}")
-        embedded = time.perf_counter()
-        index.nearest(query, top_k=5)
-        searching.append((time.perf_counter() - embedded) * 1e3)
-        embedding.append((embedded - began) * 1e3)
+    async with running(planner(port)):
+        for n in range(QUERIES):
+            question = f"why was I charged a foreign transaction fee number {n}"
+            began = time.perf_counter()
+            query = np.asarray((await embedder.embed([question], 5.0))[0], np.float32)
+            embedded = time.perf_counter()
+            index.nearest(query, top_k=5)
+            searching.append((time.perf_counter() - embedded) * 1e3)
+            embedding.append((embedded - began) * 1e3)
+    await embedder.aclose()
     half_embedding, half_search = percentile(embedding, 0.5), percentile(searching, 0.5)
     share = half_search / half_embedding
     print(
@@ -115,7 +130,7 @@ def main() -> int:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(overhead(Path(folder)))
-    return 0 if search() else 1
+    return 0 if asyncio.run(search()) else 1
 
 
 if __name__ == "__main__":
