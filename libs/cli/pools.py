@@ -63,13 +63,14 @@ def as_rows(address: str, stats: pb.GetPoolStatsResponse) -> dict[str, Any]:
 def table(rows: dict[str, Any]) -> Table:
     """The pools as a table, a row a kind."""
     made = Table(title=f"speech pool {rows['address']}", box=None, title_justify="left")
-    made.add_column("kind")
+    made.add_column("kind", no_wrap=True)
     for heading in _NUMBERS:
-        made.add_column(heading, justify="right")
-    for heading in ("dedicated / warm / cold", "breaker", "discarded"):
+        made.add_column(heading, justify="right", no_wrap=True)
+    # Whatever is cut in a narrow terminal, the kinds and their numbers stay whole.
+    for heading in ("ded/warm/cold", "breaker", "discarded"):
         made.add_column(heading)
     for row in rows["pools"]:
-        tiers = " / ".join(str(row["tiers"].get(t, 0)) for t in ("dedicated", "warm", "cold"))
+        tiers = "/".join(str(row["tiers"].get(t, 0)) for t in ("dedicated", "warm", "cold"))
         discarded = ", ".join(f"{cause} {n}" for cause, n in row["discarded"].items()) or "none"
         numbers = [str(row[heading]) for heading in _NUMBERS]
         made.add_row(row["kind"], *numbers, tiers, row["breaker"], discarded)
