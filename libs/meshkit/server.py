@@ -30,6 +30,9 @@ from meshkit.startup import StartupError
 
 logger = get_logger("meshkit.server")
 
+LIVENESS = "liveness"
+"""Health name that serves from bind to end: whether the process lives, not whether it takes work."""
+
 _OPTIONS = [
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", 1 << 20),
@@ -82,6 +85,7 @@ class MeshServer:
                 f" stop what holds it, or set VOICEMESH_GRPC_PORT to another (0 picks a free one)."
             ) from None
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         return self
 

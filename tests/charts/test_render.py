@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 
 from meshkit.call_graph import SERVICES
+from meshkit.server import LIVENESS
 from tests.support.helm_chart import CHART, NAMESPACE, HelmChart, Object, Objects
 from tests.support.ports import PORTS
 
@@ -124,7 +125,8 @@ def test_health_is_asked_where_it_is_answered(objects: Objects, probe: str) -> N
             path = "/readyz" if probe == "readinessProbe" else "/healthz"
             assert asked["httpGet"] == {"path": path, "port": 8080, "scheme": "HTTP"}
         else:
-            assert asked["grpc"] == {"port": PORTS[component]["grpc"], "service": ""}
+            name = "" if probe == "readinessProbe" else LIVENESS
+            assert asked["grpc"] == {"port": PORTS[component]["grpc"], "service": name}
 
 
 def test_a_slow_start_has_its_time(chart: HelmChart) -> None:

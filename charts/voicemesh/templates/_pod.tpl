@@ -82,20 +82,21 @@ spec:
 {{- end -}}
 
 {{/* Up, able to take work, alive: asked of the gRPC health service, or over HTTP of the gateway.
-     Kubernetes asks a pod that terminates only for readiness, so a drain is not cut by liveness. */}}
+     Started and alive mean that the process lives: a peer or a Redis that is down makes a pod unready, and
+     restarting it would not help. Kubernetes asks a pod that terminates only for readiness, so a drain is not cut by liveness. */}}
 {{- define "voicemesh.probes" -}}
 startupProbe:
-  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz") | nindent 2 }}
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz" "service" "liveness") | nindent 2 }}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: {{ div (add (int .is.startupSeconds) 1) 2 }}
 readinessProbe:
-  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/readyz") | nindent 2 }}
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/readyz" "service" "") | nindent 2 }}
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 2
 livenessProbe:
-  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz") | nindent 2 }}
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz" "service" "liveness") | nindent 2 }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
@@ -105,6 +106,6 @@ livenessProbe:
 {{- if .ports.http -}}
 httpGet: {path: {{ .path }}, port: {{ int .ports.http }}, scheme: HTTP}
 {{- else -}}
-grpc: {port: {{ int .ports.grpc }}, service: ""}
+grpc: {port: {{ int .ports.grpc }}, service: {{ .service | quote }}}
 {{- end -}}
 {{- end -}}

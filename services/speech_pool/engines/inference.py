@@ -45,6 +45,7 @@ def open_session(path: Path) -> Session:
         import onnxruntime
     except ImportError as error:
         raise ProviderUnavailable(f"onnxruntime is not installed: {INSTALL_HINT}") from error
+    onnxruntime.disable_telemetry_events()  # on by default in some builds; nothing of ours leaves
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

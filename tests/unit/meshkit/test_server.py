@@ -14,7 +14,7 @@ from meshkit.endpoints import StaticEndpoints
 from meshkit.errors import MeshError, PeerUnreachable, Reason
 from meshkit.fleet import Fleet
 from meshkit.rpc import Retry
-from meshkit.server import MeshServer
+from meshkit.server import LIVENESS, MeshServer
 from meshkit.settings import MeshSettings
 from meshkit.startup import StartupError
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
@@ -134,6 +134,8 @@ async def test_health_follows_readiness() -> None:
         serving = health_pb2.HealthCheckResponse
         request = health_pb2.HealthCheckRequest(service=NAME)
         assert (await health.Check(request)).status == serving.NOT_SERVING
+        alive = health_pb2.HealthCheckRequest(service=LIVENESS)
+        assert (await health.Check(alive)).status == serving.SERVING
         await rig.server.ready()
         assert (await health.Check(request)).status == serving.SERVING
 
