@@ -63,6 +63,11 @@ def digit_string(text: str, shortest: int = MIN_DIGITS, longest: int = MAX_DIGIT
     return None
 
 
+def without_label(text: str) -> str:
+    """The text without the words that talk about digits, such as "last four digits"."""
+    return _LABEL.sub(" ", text)
+
+
 def digits_heard(text: str) -> int:
     """How many digits the longest digit string of a text has: to say what is missing."""
     return max((len(run.certain()) for run in _runs(text)), default=0)
@@ -70,7 +75,7 @@ def digits_heard(text: str) -> int:
 
 def _runs(text: str) -> list[_Run]:
     runs, repeat, before = [_Run()], 1, ""
-    tokens = [*_TOKEN.findall(_LABEL.sub(" ", text).lower()), ""]
+    tokens = [*_TOKEN.findall(without_label(text).lower()), ""]
     for token, after in pairwise(tokens):
         run = runs[-1]
         digits = _digits(token, bool(run.pieces))

@@ -54,9 +54,17 @@ def text_within(value: Any, where: str) -> str:
     return value
 
 
-_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+_KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "a truth value",
+    type(None): "null",
+}
 
 
 def named(value: Any) -> str:
     """What a value is, for a sentence."""
-    return _KINDS.get(type(value), "null" if value is None else f"a {type(value).__name__}")
+    return _KINDS[type(value)]

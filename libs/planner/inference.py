@@ -50,7 +50,7 @@ class Inference:
 
     def __init__(self, model: MiniLM, max_waiting: int) -> None:
         self.model = model
-        self._phrase: Encode = lru_cache(REMEMBERED_PHRASES)(model.encode)
+        self._phrase = lru_cache(REMEMBERED_PHRASES)(model.encode)
         self._worker = ThreadPoolExecutor(1, "planner-inference")
         self._max_waiting = max_waiting
         self._admitted = 0
@@ -58,6 +58,16 @@ class Inference:
     def embedder(self) -> Embedder:
         """An embedder for one request."""
         return RequestEmbedder(self._phrase, self.model.encode)
+
+    @property
+    def phrases_known(self) -> int:
+        """How many phrases are remembered."""
+        return self._phrase.cache_info().currsize
+
+    @property
+    def admitted_now(self) -> int:
+        """How many requests run or wait."""
+        return self._admitted
 
     def warm(self) -> None:
         """Embed what every request compares with, before the first one waits for it."""

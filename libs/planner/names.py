@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from planner.numerals import NUMBER_WORDS
-from planner.words import FILLERS, vocabulary, without_fillers
+from planner.words import FILLERS, sentences, vocabulary, without_fillers
 
 MAX_NAME_WORDS = 4
 
@@ -28,7 +28,7 @@ _NOT_NAMES = vocabulary(
     "sure fine not new born ending ends end balance money fee charge charged transaction bank",
     "speaking again correct right wrong everything all nothing something anything date birth",
     "please thanks thank bye goodbye want need like know tell give show get check help said",
-    "checking savings saving credit debit",
+    "checking savings saving credit debit me us verify identity confirm who",
 )
 _CONTRACTED = ("n't", "'s", "'re", "'ve", "'m", "'ll", "'d")
 
@@ -42,15 +42,16 @@ def person_name(text: str, asked: bool = False) -> str | None:
     for match in _STRONG.finditer(text):
         if name := _leading_name(text[match.end() :]):
             return name
-    rest = without_fillers(text)
-    after = _AFTER.match(rest)
-    if after is not None and (name := _leading_name(after[1])):
-        return name
+    openings = [without_fillers(sentence) for sentence in sentences(text)]
+    for opening in openings:
+        after = _AFTER.match(opening)
+        if after is not None and (name := _leading_name(after[1])):
+            return name
     for match in _WEAK.finditer(text):
         name = _leading_name(text[match.end() :])
         if name and (asked or " " in name):
             return name
-    return _bare_name(rest, asked)
+    return next(filter(None, (_bare_name(opening, asked) for opening in openings)), None)
 
 
 def _bare_name(text: str, asked: bool) -> str | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from planner import replies
 from planner.conversation import Decision, Message, Pending, PlannedCall, Tool, ToolCall
+from planner.digits import without_label
+from planner.intents import MIN_SENTENCE_WORDS
 from planner.numerals import NUMBER_WORDS
 from planner.requests import system_prompt
 from planner.results import OUTCOME_UNKNOWN, ToolResult, read_result
@@ -17,6 +19,7 @@ from planner.schema import slots_of
 from planner.slots import fill
 from planner.smalltalk import by_rule
 from planner.toolbox import Toolbox, required_spoken
+from planner.words import words
 
 GOAL_FLOOR = 0.5
 """An earlier request is taken up again only if it is as clear as this."""
@@ -173,8 +176,9 @@ def _unserved(toolbox: Toolbox, messages: Sequence[Message]) -> list[str]:
 
 def _request_in(toolbox: Toolbox, tools: Sequence[Tool], text: str) -> Tool | None:
     """The tool that a clause of the text clearly asks for."""
-    for clause in (text, *filter(None, _CLAUSE.split(text))):
-        if by_rule(clause) is not None:
+    clauses = [part for part in _CLAUSE.split(without_label(text)) if part]
+    for clause in (text, *clauses):
+        if by_rule(clause) is not None or len(words(clause)) < MIN_SENTENCE_WORDS:
             continue
         best = toolbox.rank(clause)[0]
         tool = next((tool for tool in tools if tool.name == best.label), None)

@@ -180,7 +180,13 @@ def _judge(
 
 
 def _request(toolbox: Toolbox, tool: Tool, text: str, known: Mapping[str, Any]) -> Decision:
-    return toolbox.toward(tool, fill(slots_of(tool), text, known))
+    slots = slots_of(tool)
+    arguments = fill(slots, text, known)
+    if any(slot.kind is Kind.DIGITS and slot.name in arguments for slot in slots):
+        # Whoever says the digits says the name with them, and may say it bare.
+        names = [slot.name for slot in slots if slot.kind is Kind.PERSON]
+        arguments = fill(slots, text, known, names)
+    return toolbox.toward(tool, arguments)
 
 
 def _which(first: Tool, second: Tool, text: str) -> Decision:

@@ -126,7 +126,7 @@ def _message(value: Any, where: str) -> Message:
     if role == "tool":
         call = required_text(value, "tool_call_id", where)
         return Message("tool", _content(value.get("content"), where), (), call)
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise BadRequest(
             f"{where}.role must be system, developer, user, assistant or tool", f"{where}.role"
         )

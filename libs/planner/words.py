@@ -17,7 +17,7 @@ STOP_WORDS = vocabulary(
 
 FILLERS = vocabulary(
     "um uh er hmm mm yes yeah yep sure okay ok well so right hi hello hey oh please and actually",
-    "certainly absolutely great good no sorry thanks",
+    "certainly absolutely great good morning afternoon evening no sorry thanks",
 )
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,8 +33,8 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
         "-m",
         "planner",
         *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
     )
 
 
@@ -181,8 +183,6 @@ async def test_embeddings_are_unit_vectors_whatever_the_encoding(
 
 
 def _floats(embedding: Any) -> Any:
-    import base64
-
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding), "<f4")
     return embedding
@@ -211,7 +211,7 @@ async def test_a_bad_request_is_refused_with_the_field(client: openai.AsyncOpenA
 
 async def test_a_huge_body_is_refused_before_it_is_read(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as refusal:
-        await chat(client, [{"role": "user", "content": "x" * 2_000_000}])
+        await chat(client, [{"role": "user", "content": "x" * 5_000_000}])
 
     assert refusal.value.status_code == 413
 
@@ -249,6 +249,46 @@ async def test_a_port_in_use_is_one_sentence_and_exit_code_2(url: str) -> None:
     assert process.returncode == 2
     assert said.decode().strip().count("\n") == 0
     assert f"127.0.0.1:{port} is in use" in said.decode()
+
+
+WITHOUT_MODEL = """
+import sys, planner.minilm
+planner.minilm.PACKAGE = "no_such_package"
+from planner.__main__ import main
+sys.exit(main(["--port", "0"]))
+"""
+
+
+async def test_a_missing_model_is_one_sentence_and_exit_code_2() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WITHOUT_MODEL, stdout=PIPE, stderr=PIPE
+    )
+    out, said = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 2
+    assert out == b""
+    assert said.decode() == (
+        "planner: the embedding model is not installed (package no-such-package); run"
+        " `make install`, which installs the local engines\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--port", "99999"), ("--port", "x"), ("--max-waiting", "0"), ("--frob",)]
+)
+async def test_a_bad_argument_is_exit_code_2(arguments: tuple[str, ...]) -> None:
+    process = await start(*arguments)
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 2
+    assert arguments[0] in said.decode()
+
+
+async def test_the_help_says_what_it_is() -> None:
+    process = await start("--help")
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+
+    assert "not a language model" in " ".join(out.decode().split())
 
 
 async def test_sigterm_and_sigint_end_it_with_0() -> None:
