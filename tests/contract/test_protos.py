@@ -78,3 +78,25 @@ def _files(folder: Path) -> set[str]:
     return {
         str(p.relative_to(folder)) for p in folder.rglob("*.py*") if p.suffix in (".py", ".pyi")
     }
+
+
+@pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
+def test_every_reason_is_raised_by_the_product_and_seen_by_a_test(reason: Reason) -> None:
+    product = _sources("libs") + _sources("services")
+    default = r"|\binvalid\(" if reason is Reason.ARGUMENT_INVALID else ""
+    assert any(re.search(rf"Reason\.{reason.name}\b{default}", text) for text in product)
+    own = Path(__file__).name
+    tests = [
+        p.read_text()
+        for p in (ROOT / "tests").rglob("test_*.py")
+        if p.name not in (own, "test_errors.py")
+    ]
+    assert any(re.search(rf"\b{reason.name}\b", text) for text in tests)
+
+
+def _sources(top: str) -> list[str]:
+    skipped = (ROOT / "libs" / "voicemesh", ROOT / "libs" / "meshkit" / "errors.py")
+    paths = [
+        p for p in (ROOT / top).rglob("*.py") if not any(s in (p, *p.parents) for s in skipped)
+    ]
+    return [path.read_text() for path in paths]
