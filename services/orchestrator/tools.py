@@ -23,6 +23,7 @@ from voicemesh.tools.v1.tool_executor_pb2_grpc import ToolExecutorServiceStub
 logger = get_logger("orchestrator.tools")
 
 LIST_SECONDS = 5.0
+MAX_PAGES = 100
 TRIES = 3
 TOOLS_UNAVAILABLE = "TOOLS_UNAVAILABLE"
 """Reason of an outcome that no tool-executor gave."""
@@ -67,7 +68,7 @@ class Tools:
         """List the tools again. Raises MeshError."""
         found: dict[str, pb.Tool] = {}
         token = ""
-        while True:
+        for _ in range(MAX_PAGES):
             request = pb.ListToolsRequest(page_size=100, page_token=token)
             page = await self._fleet.unary(
                 ToolExecutorServiceStub, "ListTools", request, timeout=LIST_SECONDS, retry=_RETRY

@@ -102,9 +102,9 @@ class ToolDouble(ToolExecutorServiceServicer):
 
 
 @asynccontextmanager
-async def tool_double(port: int = 0) -> AsyncIterator[ToolDouble]:
-    """The double, serving."""
-    double = ToolDouble()
+async def tool_double(port: int = 0, double: ToolDouble | None = None) -> AsyncIterator[ToolDouble]:
+    """The double, serving; a new one unless one is given."""
+    double = double or ToolDouble()
     server = MeshServer("tool-executor", MeshSettings(), port=port)
     add_ToolExecutorServiceServicer_to_server(double, server.grpc)
     async with server:
