@@ -29,7 +29,11 @@ TOOLS_UNAVAILABLE = "TOOLS_UNAVAILABLE"
 """Reason of an outcome that no tool-executor gave."""
 NOT_ANSWERING = "That system is not answering right now. Please try again in a moment."
 TOO_LONG = "This took too long. It is not known whether it was done."
+BROKEN_OFF = "That system stopped answering. It is not known whether it was done."
 _RETRY = Retry(attempts=3, first_seconds=0.1)
+_NOT_SENT = "failed to connect"
+"""gRPC's words, since no status tells it; any other failure may have come after the request."""
+_RUNS_AGAIN = (pb.TOOL_EFFECT_READ_ONLY, pb.TOOL_EFFECT_IDEMPOTENT)
 
 Outcome = outcome_pb2.ToolOutcome
 
@@ -43,6 +47,10 @@ class Caller:
     agent: str
     """`agents/{agent}`."""
     owner_epoch: int
+
+
+class _BrokenOff(PeerUnreachable):
+    """A request went out, and nothing tells what became of it."""
 
 
 class Tools:
@@ -104,26 +112,42 @@ class Tools:
         except MeshError as error:
             if error.is_reason(Reason.CALL_OWNER_SUPERSEDED):
                 raise
-            logger.warning("tool did not run", extra={"tool": call.tool, "reason": error.reason})
-            return _failure(TOOLS_UNAVAILABLE, NOT_ANSWERING, retryable=True)
+            logger.warning("no outcome", extra={"tool": call.tool, "reason": error.reason})
+            return self._without_outcome(call.tool, error)
+
+    def _without_outcome(self, name: str, error: MeshError) -> Outcome:
+        """A model that is told to try again asks under another id: never for what may have acted."""
+        if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return _failure("TIMED_OUT", TOO_LONG, retryable=False)
+        tool = self._known.get(name)
+        if isinstance(error, _BrokenOff) and (tool is None or tool.effect not in _RUNS_AGAIN):
+            return _failure("OUTCOME_UNKNOWN", BROKEN_OFF, retryable=False)
+        return _failure(TOOLS_UNAVAILABLE, NOT_ANSWERING, retryable=True)
 
     async def _tried(self, request: pb.ExecuteToolRequest) -> Outcome:
         """Ask one pod after another, with the same request_id: it runs once all the same."""
         tried: list[str] = []
+        broken: _BrokenOff | None = None
         for attempt in range(TRIES):
-            fresh = self._fleet.addresses - set(tried)
-            address = self._fleet.pick(exclude=tried if fresh else ())
-            tried.append(address)
             try:
-                return await self._asked(request, address)
+                return await self._asked(request, self._another(tried))
             except MeshError as error:
-                if isinstance(error, PeerUnreachable):
-                    self._fleet.suspect(address)
+                if isinstance(error, PeerUnreachable) and tried:
+                    self._fleet.suspect(tried[-1])
+                broken = error if isinstance(error, _BrokenOff) else broken
+                if error.is_reason(Reason.CALL_OWNER_SUPERSEDED):
+                    raise
                 waits = error.retryable or error.is_reason(Reason.TOOL_CONCURRENCY_EXCEEDED)
                 if attempt + 1 == TRIES or not waits:
-                    raise
+                    raise broken or error from None
                 await asyncio.sleep(_RETRY.delay_seconds(attempt, error))
         raise AssertionError("TRIES is at least one")
+
+    def _another(self, tried: list[str]) -> str:
+        """A pod that was not tried yet, while there is one. Raises PeerUnreachable."""
+        fresh = self._fleet.addresses - set(tried)
+        tried.append(self._fleet.pick(exclude=tried if fresh else ()))
+        return tried[-1]
 
     async def _asked(self, request: pb.ExecuteToolRequest, address: str) -> Outcome:
         stub = self._fleet.stub(ToolExecutorServiceStub, address)
@@ -132,7 +156,12 @@ class Tools:
             answers, pb.ExecuteToolRequest, interval=self._heartbeat, peer=address
         )
         async with stream:
-            answer = await stream.receive()
+            try:
+                answer = await stream.receive()
+            except PeerUnreachable as error:
+                if _NOT_SENT in error.message:
+                    raise
+                raise _BrokenOff(error.reason, error.message, code=error.code) from None
         if answer is None:
             raise unreachable(grpc.StatusCode.UNAVAILABLE, "ended without an outcome", address)
         return answer.outcome

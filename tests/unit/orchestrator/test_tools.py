@@ -192,6 +192,69 @@ async def test_no_pod_at_all_is_an_outcome_to_speak_about() -> None:
     assert outcome.failure.message.endswith("Please try again in a moment.")
 
 
+@pytest.mark.parametrize(
+    ("effect", "reason", "retryable"),
+    [
+        (pb.TOOL_EFFECT_EFFECTFUL, "OUTCOME_UNKNOWN", False),
+        (pb.TOOL_EFFECT_UNSPECIFIED, "OUTCOME_UNKNOWN", False),
+        (pb.TOOL_EFFECT_IDEMPOTENT, TOOLS_UNAVAILABLE, True),
+        (pb.TOOL_EFFECT_READ_ONLY, TOOLS_UNAVAILABLE, True),
+    ],
+)
+async def test_the_only_pod_dies_while_the_tool_runs(
+    effect: int, reason: str, retryable: bool
+) -> None:
+    async with AsyncExitStack() as running:
+        pod = await running.enter_async_context(tool_double())
+        pod.bodies["get_account_summary"] = forever
+        pod.effects["get_account_summary"] = effect
+        async with tools_at(pod.address) as tools:
+            await tools.refresh()
+            call = asyncio.create_task(tools.run(CALL, CALLER))
+            await asyncio.wait_for(pod.until_asked(), 5)
+            await running.aclose()
+            outcome = await call
+    assert (outcome.failure.reason, outcome.failure.retryable) == (reason, retryable)
+
+
+async def test_a_refusal_elsewhere_does_not_undo_what_a_lost_pod_may_have_done() -> None:
+    draining = MeshError(Reason.POD_DRAINING, "not here", retry_after_seconds=0.001)
+    async with AsyncExitStack() as running, tool_double() as other:
+        pod = await running.enter_async_context(tool_double())
+        for double in (pod, other):
+            double.bodies["get_account_summary"] = forever
+            double.effects["get_account_summary"] = pb.TOOL_EFFECT_EFFECTFUL
+        other.refuse = [draining] * TRIES
+        async with tools_at(pod.address, other.address) as tools:
+            await tools.refresh()
+            call = asyncio.create_task(tools.run(CALL, CALLER))
+            await asyncio.wait_for(pod.until_asked(), 5)
+            await running.aclose()
+            outcome = await call
+    assert (outcome.failure.reason, outcome.failure.retryable) == ("OUTCOME_UNKNOWN", False)
+
+
+async def test_a_tool_that_acts_may_be_tried_again_if_no_pod_can_be_reached() -> None:
+    async with AsyncExitStack() as running:
+        pod = await running.enter_async_context(tool_double())
+        pod.effects["get_account_summary"] = pb.TOOL_EFFECT_EFFECTFUL
+        async with tools_at(pod.address) as tools:
+            await tools.refresh()
+            await running.aclose()
+            outcome = await tools.run(CALL, CALLER)
+    assert (outcome.failure.reason, outcome.failure.retryable) == (TOOLS_UNAVAILABLE, True)
+
+
+async def test_a_tool_that_acts_may_be_tried_again_if_all_pods_refused(pod: ToolDouble) -> None:
+    pod.effects["get_account_summary"] = pb.TOOL_EFFECT_EFFECTFUL
+    pod.refuse = [MeshError(Reason.POD_DRAINING, "no", retry_after_seconds=0.001)] * TRIES
+    async with tools_at(pod.address) as tools:
+        await tools.refresh()
+        outcome = await tools.run(CALL, CALLER)
+    assert (outcome.failure.reason, outcome.failure.retryable) == (TOOLS_UNAVAILABLE, True)
+    assert len(pod.asked) == TRIES
+
+
 async def test_a_pod_that_is_full_is_asked_a_few_times_only(pod: ToolDouble) -> None:
     full = MeshError(Reason.TOOL_CONCURRENCY_EXCEEDED, "full", retry_after_seconds=0.001)
     pod.refuse = [full] * 9
