@@ -39,7 +39,7 @@ EDGES = (
     Edge("gateway", "session-store", "sessions, ownership, what the call appends"),
     Edge("gateway", "tool-executor", "listing tools, the outbox", built=False),
     Edge("gateway", "gateway", "forwarding to the pod that owns a call", built=False),
-    Edge("speech-pool", "session-store", "quotas", built=False),
+    Edge("speech-pool", "session-store", "quotas"),
     Edge("orchestrator", "tool-executor", "tools and their outcomes"),
     Edge("orchestrator", "session-store", "journal, history and context"),
     Edge("tool-executor", "session-store", "verified records"),

@@ -35,7 +35,7 @@ SERVICE_LOST = Ending("service_lost", CloseCode.INTERNAL, "a service of the mesh
 SERVICE_REFUSED = Ending("service_refused", CloseCode.INTERNAL, "a service of the mesh refused")
 SESSION_ENDED = Ending("session_ended", CloseCode.MALFORMED, "the session is over; dial a new call")
 
-_NO_ROOM = (Reason.POOL_EXHAUSTED,)
+_NO_ROOM = (Reason.POOL_EXHAUSTED, Reason.QUOTA_EXHAUSTED)
 _GONE = (Reason.POD_DRAINING, Reason.PROVIDER_UNAVAILABLE, Reason.STORE_UNAVAILABLE)
 
 

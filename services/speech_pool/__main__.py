@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from meshkit.endpoints import endpoint_source
+from meshkit.fleet import Fleet
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
@@ -9,6 +16,7 @@ from speech_pool.leases import LeaseServicer
 from speech_pool.pools import Pools
 from speech_pool.ports import ProviderUnavailable
 from speech_pool.providers import make_provider
+from speech_pool.quotas import Quotas
 from speech_pool.running import RunningStreams
 from speech_pool.settings import SpeechPoolSettings
 from speech_pool.streams import SpeechServicer
@@ -23,15 +31,34 @@ async def serve(settings: SpeechPoolSettings) -> None:
     provider = make_provider(settings)
     try:
         await provider.load()
-        pools = Pools(provider, settings)
-        server = make_server(settings, pools, list(provider.voices))
-        async with server, pools:
-            await server.ready()
-            await server.until_drained()
+        async with running_quotas(settings) as quotas:
+            pools = Pools(provider, settings, quotas=quotas)
+            server = make_server(settings, pools, list(provider.voices))
+            async with server, pools:
+                await server.ready()
+                await server.until_drained()
     except ProviderUnavailable as error:
         raise StartupError(str(error)) from None
     finally:
         await provider.aclose()
+
+
+@asynccontextmanager
+async def running_quotas(settings: SpeechPoolSettings) -> AsyncIterator[Quotas | None]:
+    """The pod's share of the provider's limits, kept for the block; None where none are set."""
+    if not settings.quota_names:
+        yield None
+        return
+    source = endpoint_source(settings.session_store_target)
+    async with Fleet("session-store", source) as store:
+        quotas = Quotas(store, f"speech-pool-{secrets.token_hex(8)}", settings.quota_names)
+        keeping = asyncio.create_task(quotas.run())
+        try:
+            yield quotas
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await quotas.settle()
 
 
 def make_server(settings: SpeechPoolSettings, pools: Pools, voices: list[str]) -> MeshServer:

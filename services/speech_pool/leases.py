@@ -58,15 +58,17 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
             raise invalid(
                 "request_id", "is required; random per allocation, the same on its retries"
             )
-        with raising():
-            lease = await pool.allocate(
-                session,
-                request_id=request.request_id,
-                allowed_tiers=_allowed(request),
-                ttl_seconds=_ttl(request),
-                max_wait_seconds=_max_wait(request),
-                deadline=self._deadline(context.time_remaining()),
-            )
+        ttl, max_wait, allowed = _ttl(request), _max_wait(request), _allowed(request)
+        async with self._pools.counted(pool, session):
+            with raising():
+                lease = await pool.allocate(
+                    session,
+                    request_id=request.request_id,
+                    allowed_tiers=allowed,
+                    ttl_seconds=ttl,
+                    max_wait_seconds=max_wait,
+                    deadline=self._deadline(context.time_remaining()),
+                )
         return pb.AllocateClientResponse(
             lease=self._lease(lease, request.client_kind),
             allocation_duration=_duration(lease.allocation_seconds),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, ItemsView, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from meshkit.errors import MeshError, Reason
 from speech_pool.ports import ProviderError, SpeechProvider
+from speech_pool.quotas import Quotas
 from speech_pool.settings import SpeechPoolSettings
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from warmpool import (
@@ -36,14 +37,16 @@ class Pools:
         provider: SpeechProvider,
         settings: SpeechPoolSettings,
         clock: Callable[[], float] = time.monotonic,
+        quotas: Quotas | None = None,
     ) -> None:
         self.clock = clock
         self.draining = False
         self._provider = provider
         self._pools: dict[pb.ClientKind, WarmPool[Any]] = {
-            RECOGNIZER: _pool(provider.recognizers, "recognizer", settings, clock),
-            SYNTHESIZER: _pool(provider.synthesizers, "synthesizer", settings, clock),
+            RECOGNIZER: _pool(provider.recognizers, "recognizer", settings, clock, quotas),
+            SYNTHESIZER: _pool(provider.synthesizers, "synthesizer", settings, clock, quotas),
         }
+        self._quotas = quotas
 
     async def __aenter__(self) -> Pools:
         for pool in self._pools.values():
@@ -76,6 +79,10 @@ class Pools:
             )
         return pool
 
+    def counted(self, pool: WarmPool[Any], session: str) -> AbstractAsyncContextManager[None]:
+        """Grant a lease within the block, counted against the provider's limits where there are any."""
+        return self._quotas.taken(pool.name, session) if self._quotas else nullcontext()
+
     def holding(self, lease: str) -> tuple[pb.ClientKind, WarmPool[Any]]:
         """The kind and pool of a lease. Raises LEASE_NOT_FOUND."""
         for kind, pool in self._pools.items():
@@ -88,7 +95,11 @@ class Pools:
 
 
 def _pool(
-    factory: Any, kind: str, settings: SpeechPoolSettings, clock: Callable[[], float]
+    factory: Any,
+    kind: str,
+    settings: SpeechPoolSettings,
+    clock: Callable[[], float],
+    quotas: Quotas | None,
 ) -> WarmPool[Any]:
     return WarmPool(
         factory,
@@ -99,6 +110,7 @@ def _pool(
         default_ttl_seconds=settings.lease_seconds,
         discard_on=(ProviderError,),
         clock=clock,
+        observer=quotas.observer(kind) if quotas else None,
     )
 
 

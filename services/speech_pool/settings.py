@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from meshkit.settings import MeshSettings, Port
+from meshkit.settings import MeshSettings, Port, Target
+
+Quota = Annotated[str, Field(pattern=r"^(quotas/[A-Za-z0-9][A-Za-z0-9._~-]{0,127})?$")]
+"""`quotas/{quota}`, or nothing."""
 
 
 class SpeechPoolSettings(MeshSettings):
@@ -49,6 +52,22 @@ class SpeechPoolSettings(MeshSettings):
     lease_seconds: float = Field(
         30.0, ge=1, le=600, description="Time to live of a lease that names none and has no stream."
     )
+
+    session_store_target: Target = Field(
+        "static:127.0.0.1:50054", description="Where the session-store is; asked for quotas only."
+    )
+    recognizer_quota: Quota = Field(
+        "", description="Quota that each leased recogniser counts against; empty: none."
+    )
+    synthesizer_quota: Quota = Field(
+        "", description="Quota that each leased synthesiser counts against; empty: none."
+    )
+
+    @property
+    def quota_names(self) -> dict[str, str]:
+        """Pool's name to quota, for the pools that have one."""
+        names = {"recognizer": self.recognizer_quota, "synthesizer": self.synthesizer_quota}
+        return {pool: quota for pool, quota in names.items() if quota}
 
     @model_validator(mode="after")
     def _warm_within_max(self) -> SpeechPoolSettings:

@@ -103,6 +103,8 @@ class SpeechPoolServiceServicer:
         Errors:
         * `RESOURCE_EXHAUSTED` / `POOL_EXHAUSTED` + RetryInfo: the pod is at its maximum and no client
         came free in time, or the queue is full. Try another pod once, then tell the caller.
+        * `RESOURCE_EXHAUSTED` / `QUOTA_EXHAUSTED` + RetryInfo: the fleet's share of the provider's quota
+        is used up. No other pod has more; tell the caller.
         * `FAILED_PRECONDITION` / `TIER_UNAVAILABLE`: no client of an allowed tier. Allow more tiers.
         * `UNAVAILABLE` / `POD_DRAINING`: the pod grants no new leases. Use another pod.
         * `UNAVAILABLE` / `PROVIDER_UNAVAILABLE` + RetryInfo: opening failed, or the breaker is open.
