@@ -15,11 +15,13 @@ def make_provider(settings: SpeechPoolSettings) -> SpeechProvider:
     name = settings.speech_provider or settings.profile
     if name == "local":
         return _local(settings)
+    if name == "azure":
+        return _azure(settings)
     if ":" in name:
         return _by_path(name)()
     raise StartupError(
         f"setting VOICEMESH_SPEECH_PROVIDER names {name!r}, which this version does not have;"
-        " use local, or module:attribute of a SpeechProvider."
+        " use local, azure, or module:attribute of a SpeechProvider."
     )
 
 
@@ -34,6 +36,23 @@ def _local(settings: SpeechPoolSettings) -> SpeechProvider:
             synthesizer_engine=settings.synthesizer_engine,
             worker_threads=settings.engine_threads,
             endpointing=Endpointing(silence_seconds=settings.endpointing_silence_seconds),
+        )
+    )
+
+
+def _azure(settings: SpeechPoolSettings) -> SpeechProvider:
+    # Imported here, as are the others; the SDK itself is imported when the provider is loaded.
+    from speech_pool.engines.azure.provider import AzureProvider
+    from speech_pool.engines.azure.settings import AzureSettings
+
+    return AzureProvider(
+        AzureSettings(
+            key=settings.azure_speech_key.get_secret_value(),
+            region=settings.azure_speech_region,
+            endpoint=settings.azure_speech_endpoint,
+            languages=settings.azure_speech_languages,
+            voice=settings.azure_speech_voice,
+            max_threads=settings.azure_speech_max_threads,
         )
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 
 from meshkit.settings import MeshSettings, Port, Target
 
@@ -18,8 +18,40 @@ class SpeechPoolSettings(MeshSettings):
     grpc_port: Port = Field(50051, description="Port of the gRPC server.")
     speech_provider: str = Field(
         "",
-        description="Engine: local, or module:attribute of a SpeechProvider class; empty: as the"
-        " profile says.",
+        description="Engine: local, azure, or module:attribute of a SpeechProvider class; empty:"
+        " as the profile says.",
+    )
+    azure_speech_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("AZURE_SPEECH_KEY", "azure_speech_key"),
+        description="Key of the Speech resource; empty: an Entra token of the pod's identity.",
+    )
+    azure_speech_region: str = Field(
+        "",
+        pattern=r"^[a-z0-9]*$",
+        validation_alias=AliasChoices("AZURE_SPEECH_REGION", "azure_speech_region"),
+        description="Region of the Speech resource, such as westeurope, where no endpoint is set.",
+    )
+    azure_speech_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        validation_alias=AliasChoices("AZURE_SPEECH_ENDPOINT", "azure_speech_endpoint"),
+        description="Own address of the Speech resource, such as"
+        " https://mine.cognitiveservices.azure.com; needed for Entra and private endpoints.",
+    )
+    azure_speech_languages: tuple[str, ...] = Field(
+        ("en-US",),
+        min_length=1,
+        max_length=10,
+        description="Languages Azure listens for where a stream names none, as a JSON list.",
+    )
+    azure_speech_voice: str = Field(
+        "en-US-AvaMultilingualNeural",
+        min_length=1,
+        description="Azure voice that speaks where none is named.",
+    )
+    azure_speech_max_threads: int = Field(
+        400, ge=5, le=10_000, description="Native threads that the Azure SDK may have in this pod."
     )
     recognizer_engine: Literal["auto", "moonshine", "whisper", "pocketsphinx"] = Field(
         "auto", description="What the local provider hears with; auto: the first installed."

@@ -26,10 +26,11 @@ from speech_pool.ports import (
     SpeechProvider,
     Transcript,
 )
-from tests.support.installed_engines import loaded
+from tests.support.installed_engines import azure, loaded
 from tests.support.scripted_engine import Script, ScriptedProvider
 from tests.support.spoken_clips import FOLDER, read_wav, word_error_rate
 from tests.support.tonetext import encode
+from warmpool.factory import Reuse
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -63,6 +64,7 @@ def toned(words: str, hertz: int) -> bytes:
     loop_scope="module",
     params=[
         ("scripted", 0.0, True),
+        ("azure", 0.0, True),
         ("moonshine", 0.2, True),
         ("whisper", 0.2, False),
         ("pocketsphinx", 0.6, False),
@@ -73,6 +75,10 @@ async def hearing(request: pytest.FixtureRequest) -> AsyncIterator[Hearing]:
     name, error_rate, gives_interims = request.param
     if name == "scripted":
         yield Hearing(ScriptedProvider(Script()), toned, error_rate)
+        return
+    if name == "azure":
+        async with azure() as (emulated, _):
+            yield Hearing(emulated, toned, error_rate)
         return
     provider = await loaded(LocalSettings(recognizer_engine=name))
     yield Hearing(provider, recorded, error_rate, gives_interims)
@@ -260,18 +266,25 @@ async def test_closing_in_the_middle_of_speech_ends_the_events(
     assert transcripts(await reading, final=True) == []
 
 
-async def test_a_client_that_was_reset_remembers_nothing(
+async def test_a_client_that_was_reset_or_took_its_place_remembers_nothing(
     hearing: Hearing, recognizer: Recognizer
 ) -> None:
+    factory = hearing.provider.recognizers
     left_open = recognizer.start(RecognitionOptions(16_000, first_sample=5_000_000))
     await write(left_open, hearing.say(FIRST, 16_000))
 
-    assert await hearing.provider.recognizers.reset(recognizer)
+    if retires := factory.reuse is Reuse.RETIRE:
+        assert not await factory.reset(recognizer)
+        recognizer = await factory.open()
+    else:
+        assert await factory.reset(recognizer)
 
     events = await hear(recognizer, silence(1) + hearing.say(SECOND, 16_000) + silence(1))
     assert_heard(hearing, events, SECOND)
     (final,) = transcripts(events, final=True)
     assert final.end_sample < 5_000_000
+    if retires:
+        await factory.close(recognizer)
 
 
 async def test_two_streams_at_once_do_not_mix(hearing: Hearing, recognizer: Recognizer) -> None:
@@ -287,14 +300,17 @@ async def test_two_streams_at_once_do_not_mix(hearing: Hearing, recognizer: Reco
     await hearing.provider.recognizers.close(other)
 
 
-async def test_a_client_hears_one_stream_at_a_time(recognizer: Recognizer) -> None:
+async def test_a_client_hears_one_stream_at_a_time(
+    hearing: Hearing, recognizer: Recognizer
+) -> None:
     stream = recognizer.start(RecognitionOptions(16_000))
 
     with pytest.raises(RuntimeError, match="stream already"):
         recognizer.start(RecognitionOptions(16_000))
 
     await stream.aclose()
-    await recognizer.start(RecognitionOptions(16_000)).aclose()
+    if hearing.provider.recognizers.reuse is Reuse.RESET:
+        await recognizer.start(RecognitionOptions(16_000)).aclose()
 
 
 async def test_half_a_sample_is_refused(recognizer: Recognizer) -> None:

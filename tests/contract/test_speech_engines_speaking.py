@@ -21,8 +21,9 @@ from speech_pool.ports import (
     VoiceNotFound,
     WordBoundary,
 )
-from tests.support.installed_engines import loaded
+from tests.support.installed_engines import azure, loaded
 from tests.support.scripted_engine import Script, ScriptedProvider
+from tests.support.speech_emulator import VOICES
 from tests.support.spoken_clips import word_error_rate
 from tests.support.tonetext import decode
 
@@ -44,13 +45,17 @@ class Speaking:
 @pytest_asyncio.fixture(
     scope="module",
     loop_scope="module",
-    params=[("scripted", 0.0), ("hibari", 0.2), ("piper", 0.3), ("espeak", 0.6)],
+    params=[("scripted", 0.0), ("azure", 0.0), ("hibari", 0.2), ("piper", 0.3), ("espeak", 0.6)],
     ids=lambda param: param[0],
 )
 async def speaking(request: pytest.FixtureRequest) -> AsyncIterator[Speaking]:
     name, error_rate = request.param
     if name == "scripted":
         yield Speaking(ScriptedProvider(Script()), lambda pcm: decode(pcm, 16_000), error_rate)
+        return
+    if name == "azure":
+        async with azure(voices=VOICES) as (emulated, _):
+            yield Speaking(emulated, lambda pcm: decode(pcm, 16_000), error_rate)
         return
     provider = await loaded(LocalSettings(synthesizer_engine=name))
     ear = MoonshineModel.load()

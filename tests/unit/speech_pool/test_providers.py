@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from meshkit.startup import StartupError
+from speech_pool.engines.azure.provider import AzureProvider
+from speech_pool.engines.azure.settings import AzureSettings
 from speech_pool.engines.local import LocalProvider, LocalSettings
 from speech_pool.engines.selection import AUTO, HEARING, SPEAKING
+from speech_pool.ports import ProviderUnavailable
 from speech_pool.providers import make_provider
 from speech_pool.settings import SpeechPoolSettings
 from tests.support.scripted_engine import ScriptedProvider
@@ -64,3 +68,57 @@ def test_a_provider_can_be_named_by_its_path() -> None:
 def test_a_provider_that_does_not_exist_is_named(name: str) -> None:
     with pytest.raises(StartupError, match=f"VOICEMESH_SPEECH_PROVIDER names '{name}'"):
         make_provider(SpeechPoolSettings(speech_provider=name))
+
+
+@pytest.fixture
+def azure_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_SPEECH_KEY", "some-key")
+    monkeypatch.setenv("AZURE_SPEECH_REGION", "westeurope")
+
+
+@pytest.mark.usefixtures("azure_environment")
+@pytest.mark.parametrize("settings", [{"profile": "azure"}, {"speech_provider": "azure"}])
+def test_azure_is_set_up_by_the_names_of_the_seed(settings: dict[str, str]) -> None:
+    provider = make_provider(SpeechPoolSettings.model_validate(settings))
+
+    assert isinstance(provider, AzureProvider)
+    assert provider.settings.key == "some-key"
+    assert provider.settings.address == "https://westeurope.api.cognitive.microsoft.com"
+    assert "some-key" not in repr(provider.settings)
+
+
+@pytest.mark.usefixtures("azure_environment")
+def test_an_endpoint_of_ones_own_goes_before_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_SPEECH_ENDPOINT", "https://mine.cognitiveservices.azure.com")
+
+    provider = make_provider(SpeechPoolSettings(profile="azure"))
+
+    assert isinstance(provider, AzureProvider)
+    assert provider.settings.address == "https://mine.cognitiveservices.azure.com"
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({}, "needs AZURE_SPEECH_ENDPOINT, or AZURE_SPEECH_KEY with AZURE_SPEECH_REGION"),
+        ({"key": "k"}, "AZURE_SPEECH_REGION"),
+        ({"region": "westeurope"}, "needs AZURE_SPEECH_ENDPOINT: the resource's own domain"),
+        ({"key": "k", "endpoint": "mine"}, "AZURE_SPEECH_ENDPOINT must be an address"),
+    ],
+)
+async def test_azure_says_what_is_missing(settings: dict[str, str], problem: str) -> None:
+    provider = AzureProvider(AzureSettings(**settings))  # type: ignore[arg-type]
+
+    with pytest.raises(ProviderUnavailable, match=problem):
+        await provider.load()
+    await provider.aclose()
+
+
+async def test_azure_says_that_the_sdk_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "speech_pool.engines.azure.sdk", None)
+    monkeypatch.delattr("speech_pool.engines.azure.sdk", raising=False)
+    provider = AzureProvider(AzureSettings(key="k", region="westeurope"))
+
+    with pytest.raises(ProviderUnavailable, match=r"install voicemesh\[azure\]"):
+        await provider.load()
+    await provider.aclose()
