@@ -51,11 +51,13 @@ def read_document(path: Path) -> Document:
         raise CatalogError(f"{path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise CatalogError(_yaml_problem(path, error)) from None
+    except (ValueError, RecursionError) as error:  # a date that there is not, [[[[
+        raise CatalogError(f"{path}: a value is not YAML: {error}") from None
     if not isinstance(content, dict) or node is None:
         raise CatalogError(f"{path}:1: must hold `key: value` lines")
     lines: dict[Path_, int] = {}
     try:
-        _note_lines(node, (), lines)
+        _note_lines(node, (), lines, set())
     except KeyError as twice:
         raise CatalogError(f"{path}:{twice.args[0]}: key {twice.args[1]!r} stands twice") from None
     return Document(path, content, lines)
@@ -116,15 +118,19 @@ def _yaml_problem(path: Path, error: yaml.YAMLError) -> str:
     return f"{path}:{line}: is not YAML: {problem}"
 
 
-def _note_lines(node: yaml.Node, at: Path_, lines: dict[Path_, int]) -> None:
+def _note_lines(node: yaml.Node, at: Path_, lines: dict[Path_, int], noted: set[int]) -> None:
+    """Note where keys and items stand; what an alias repeats only once, for it may hold itself."""
+    if id(node) in noted:
+        return
+    noted.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             place = (*at, str(key.value))
             if place in lines:
                 raise KeyError(key.start_mark.line + 1, key.value)
             lines[place] = key.start_mark.line + 1
-            _note_lines(value, place, lines)
+            _note_lines(value, place, lines, noted)
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
             lines[(*at, position)] = item.start_mark.line + 1
-            _note_lines(item, (*at, position), lines)
+            _note_lines(item, (*at, position), lines, noted)
