@@ -74,6 +74,7 @@ def test_what_holds_no_keys(path: Path, text: str) -> None:
         "? {a: b}\n: c\n",
         "a: 2026-13-45\n",
         "a: \0\n",
+        "a: " + "[" * 5000,
     ],
     ids=[
         "python",
