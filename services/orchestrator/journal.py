@@ -90,6 +90,9 @@ class Journal:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            # What the same event causes elsewhere comes within this turn of the loop: an utterance
+            # and the turn that answers it are one write.
+            await asyncio.sleep(0)
             while self._waiting:
                 await self._write_some()
             self._idle.set()

@@ -67,6 +67,15 @@ async def test_what_gathers_during_a_write_goes_out_together(
     assert store.requests == [["a"], ["b", "c", "d"]]
 
 
+async def test_what_one_event_causes_at_once_goes_out_with_it(
+    store: Store, journal: Journal
+) -> None:
+    utterance = journal.add(event("u1"))
+    await asyncio.sleep(0)
+    await asyncio.gather(utterance, journal.add(event("t1")))
+    assert store.requests == [["u1", "t1"]]
+
+
 async def test_a_batch_is_bounded(store: Store, journal: Journal) -> None:
     written = [journal.add(event(str(n))) for n in range(MAX_BATCH_EVENTS + 1)]
     await asyncio.gather(*written)
