@@ -131,6 +131,8 @@ class Ledger(Generic[T]):
                 self._hand_over(claim, slot, tier, now)
                 return
         stock.rest(slot, now)
+        if self.waiting_count:
+            self.todo = True  # another stock's line may need its place
         if stock.generation and len(stock.idle) > stock.demand.target:
             self._replace_old(stock)
 

@@ -154,7 +154,7 @@ class Requests(Generic[T]):
                 self._ledger.leave_line(claim)
                 if claim.renewal_of is not None:
                     claim.renewal_of.renewal = None
-        elif not grant.accepted and not grant.ended and not claim.parties:
+        elif not (grant.accepted or grant.ended or any(p.grant for p in claim.parties)):
             self._ledger.undo(grant, now)
 
     def time_out(self, party: Party[T], now: float) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.pool_factory import Client, Factory
 from warmpool import (
@@ -32,16 +34,20 @@ from warmpool.ledger import Ledger, Phase
 from warmpool.requests import Requests
 from warmpool.supply import Supply
 
-SESSIONS = st.sampled_from(["ann", "bob", "cyd", "dee", "eve", "fay"])
+SESSIONS = st.sampled_from([f"session-{number}" for number in range(12)])
 STOCKS = st.sampled_from(["here", "there"])
 TIERS = st.sampled_from(
     [None, None, None, {AllocationTier.WARM}, {AllocationTier.COLD}, set(AllocationTier)]
 )
 
+OPENS = st.sampled_from(["well", "well", "well", "fail", "throttle", "cancel"])
+PICK = st.integers(0, 999)
+MOSTLY = st.sampled_from([True, True, True, False])
+
 
 class Books(RuleBasedStateMachine):
     @initialize(
-        max_size=st.integers(1, 6),
+        max_size=st.sampled_from([1, 2, 3, 3, 4, 6]),
         warm=st.tuples(st.integers(0, 2), st.integers(0, 2)),
         ceiling=st.sampled_from([None, 4]),
         max_uses=st.sampled_from([None, 2]),
@@ -56,10 +62,12 @@ class Books(RuleBasedStateMachine):
         max_waiting: int,
     ) -> None:
         self.now = 100.0
+        self.steps = 0
         options = PoolOptions(
             warm_ceiling=ceiling,
             max_uses=max_uses,
             max_opening=3,
+            check_bypass_seconds=0.02,
             max_age_seconds=40.0,
             max_idle_seconds=15.0,
             check_interval_seconds=5.0,
@@ -94,6 +102,7 @@ class Books(RuleBasedStateMachine):
     # -------------------------------------------------------------- the shell
 
     def settle(self) -> None:
+        self.steps += 1
         for _ in range(100):
             if not self.ledger.todo:
                 break
@@ -108,6 +117,10 @@ class Books(RuleBasedStateMachine):
             raise AssertionError("the ledger never comes to rest")
 
     # -------------------------------------------------------------- holders
+
+    @rule(session=SESSIONS, stock=STOCKS)
+    def ask_plainly(self, session: str, stock: str) -> None:
+        self.ask(session, stock, None, 20.0)
 
     @rule(session=SESSIONS, stock=STOCKS, tiers=TIERS, ttl=st.sampled_from([2.0, 20.0]))
     def ask(self, session: str, stock: str, tiers: Any, ttl: float) -> None:
@@ -133,27 +146,27 @@ class Books(RuleBasedStateMachine):
             assert self.ledger.grants[found.lease_id].session == session
         self.settle()
 
-    @rule(data=st.data(), accept=st.booleans())
-    def stop_waiting(self, data: st.DataObject, accept: bool) -> None:
+    @rule(pick=PICK, accept=MOSTLY)
+    def stop_waiting(self, pick: int, accept: bool) -> None:
         """A waiter wakes and takes its answer, or is cancelled with or without one."""
         if self.parties:
-            party = self.parties.pop(data.draw(st.integers(0, len(self.parties) - 1)))
+            party = self.parties.pop(pick % len(self.parties))
             accept = accept and party.grant is not None
             self.requests.leave(party, accept=accept, now=self.now)
             self.settle()
 
-    @rule(data=st.data(), discard=st.booleans())
-    def give_back(self, data: st.DataObject, discard: bool) -> None:
-        if grant := self.some_grant(data):
+    @rule(pick=PICK, discard=st.booleans())
+    def give_back(self, pick: int, discard: bool) -> None:
+        if grant := self.some_grant(pick):
             back = self.ledger.end(grant, DiscardCause.DISCARDED if discard else None)
             if back is not None:
                 back.stock.returning += 1
                 self.resetting.append(back)
             self.settle()
 
-    @rule(data=st.data())
-    def begin_stream(self, data: st.DataObject) -> None:
-        grant = self.some_grant(data)
+    @rule(pick=PICK)
+    def begin_stream(self, pick: int) -> None:
+        grant = self.some_grant(pick)
         if grant is None or not grant.accepted:
             return
         try:
@@ -171,39 +184,51 @@ class Books(RuleBasedStateMachine):
             grant.used = True
         self.settle()
 
-    @rule(data=st.data(), broken=st.booleans())
-    def end_stream(self, data: st.DataObject, broken: bool) -> None:
+    @rule(pick=PICK, broken=st.booleans())
+    def end_stream(self, pick: int, broken: bool) -> None:
         streams = [g for g in self.ledger.grants.values() if g.streaming and g.renewal is None]
         if streams:
-            grant = data.draw(st.sampled_from(streams))
+            grant = streams[pick % len(streams)]
             grant.broken = broken and grant.slot is not None
             self.ledger.unpin(grant, self.now)
             self.settle()
 
     # -------------------------------------------------------------- clients
 
-    @rule(data=st.data(), outcome=st.sampled_from(["well", "well", "fail", "throttle", "cancel"]))
-    def finish_open(self, data: st.DataObject, outcome: str) -> None:
-        if slot := self.some(data, self.opening):
-            if outcome != "cancel" and (outcome == "well" or data.draw(st.booleans())):
-                slot.client = Client(len(self.made))
-                self.made.append(slot.client)
+    @rule(pick=PICK, outcome=OPENS)
+    def finish_open(self, pick: int, outcome: str) -> None:
+        if slot := self.some(pick, self.opening):
             if outcome == "well":
-                self.supply.opened(slot, self.now, 0.2)
+                self.open_well(slot)
             elif outcome == "cancel":
                 self.supply.abandoned(slot)
             else:
+                if pick % 2:  # it was opened, and then warming failed
+                    self.make(slot)
                 error = OpenThrottled() if outcome == "throttle" else ConnectionError()
                 self.supply.failed(slot, error, self.now)
             self.settle()
 
-    @rule(data=st.data(), fit=st.booleans())
-    def finish_check(self, data: st.DataObject, fit: bool) -> None:
-        self.finish_hook(self.some(data, self.checking), fit, DiscardCause.FAILED_CHECK)
+    def make(self, slot: Slot[Client]) -> None:
+        slot.client = Client(len(self.made))
+        self.made.append(slot.client)
 
-    @rule(data=st.data(), fit=st.booleans())
-    def finish_reset(self, data: st.DataObject, fit: bool) -> None:
-        self.finish_hook(self.some(data, self.resetting), fit, DiscardCause.FAILED_RESET)
+    def open_well(self, slot: Slot[Client]) -> None:
+        self.make(slot)
+        self.supply.opened(slot, self.now, 0.2)
+
+    def close(self, slot: Slot[Client]) -> None:
+        assert slot.client is not None
+        self.closed.append(slot.client)
+        self.ledger.gone(slot)
+
+    @rule(pick=PICK, fit=MOSTLY)
+    def finish_check(self, pick: int, fit: bool) -> None:
+        self.finish_hook(self.some(pick, self.checking), fit, DiscardCause.FAILED_CHECK)
+
+    @rule(pick=PICK, fit=MOSTLY)
+    def finish_reset(self, pick: int, fit: bool) -> None:
+        self.finish_hook(self.some(pick, self.resetting), fit, DiscardCause.FAILED_RESET)
 
     def finish_hook(self, slot: Slot[Client] | None, fit: bool, cause: DiscardCause) -> None:
         if slot is not None:
@@ -214,17 +239,39 @@ class Books(RuleBasedStateMachine):
                 self.ledger.doom(slot, cause)
             self.settle()
 
-    @rule(data=st.data())
-    def finish_close(self, data: st.DataObject) -> None:
-        if slot := self.some(data, self.closing):
-            assert slot.client is not None
-            self.closed.append(slot.client)
-            self.ledger.gone(slot)
+    @rule(pick=PICK)
+    def finish_close(self, pick: int) -> None:
+        if slot := self.some(pick, self.closing):
+            self.close(slot)
             self.settle()
 
     # -------------------------------------------------------------- time and command
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 10.0, 45.0]))
+    @rule()
+    def have_a_quiet_moment(self) -> None:
+        """All that is under way ends well, and everybody takes his answer."""
+        while slots := self.opening + self.checking + self.resetting + self.closing:
+            for slot in slots:
+                self.finish_well(slot)
+            self.settle()
+        for party in [p for p in self.parties if p.settled]:
+            self.parties.remove(party)
+            self.requests.leave(party, accept=party.error is None, now=self.now)
+        self.settle()
+
+    def finish_well(self, slot: Slot[Client]) -> None:
+        if slot in self.opening:
+            self.opening.remove(slot)
+            self.open_well(slot)
+        elif slot in self.closing:
+            self.closing.remove(slot)
+            self.close(slot)
+        else:
+            (self.checking if slot in self.checking else self.resetting).remove(slot)
+            slot.stock.returning -= 1
+            self.ledger.deliver(slot, AllocationTier.WARM, self.now)
+
+    @rule(seconds=st.sampled_from([0.01, 0.01, 0.01, 1.0, 1.0, 3.0, 16.0]))
     def let_time_pass(self, seconds: float) -> None:
         self.now += seconds
         self.supply.sweep(self.now)
@@ -242,11 +289,11 @@ class Books(RuleBasedStateMachine):
         self.supply.set_warm_target(shelf, min(least, self.ledger.max_size))
         self.settle()
 
-    @rule(sure=st.integers(0, 15))
-    def drain(self, sure: int) -> None:
-        if sure == 0 and self.ledger.phase is Phase.OPEN:
-            self.supply.drain()
-            self.settle()
+    @precondition(lambda self: self.steps > 45 and self.ledger.phase is Phase.OPEN)
+    @rule()
+    def drain(self) -> None:
+        self.supply.drain()
+        self.settle()
 
     # -------------------------------------------------------------- what always holds
 
@@ -319,6 +366,24 @@ class Books(RuleBasedStateMachine):
             for claim in stock.line.values():
                 assert any(not party.settled for party in claim.parties)
 
+    @invariant()
+    def nobody_is_forgotten(self) -> None:
+        """A lease that was handed over has a taker; and who may have a client, while nothing is
+        under way that could bring one, is kept from it only by the provider."""
+        if not hasattr(self, "ledger"):
+            return
+        ledger = self.ledger
+        takers = {id(party.grant) for party in self.parties}
+        for grant in ledger.grants.values():
+            assert grant.accepted or id(grant) in takers
+        if self.opening or self.checking or self.resetting or self.closing:
+            return
+        left = ledger.max_size - len(ledger.grants)
+        for stock in ledger.stocks.values():
+            held_back = self.now < stock.throttled_until or stock.breaker.permits(self.now) == 0
+            wants = stock.next_in_line(AllocationTier.COLD, leases_left=left)
+            assert held_back or wants is None
+
     def teardown(self) -> None:
         """Shut, let every hook and waiter end: nothing is left, and every client was closed once."""
         if not hasattr(self, "ledger"):
@@ -339,9 +404,7 @@ class Books(RuleBasedStateMachine):
         self.settle()
         assert all(slot in self.ledger.slots for slot in self.closing)
         for slot in self.closing:
-            assert slot.client is not None
-            self.closed.append(slot.client)
-            self.ledger.gone(slot)
+            self.close(slot)
         assert not self.ledger.slots
         assert not self.ledger.grants
         assert self.ledger.waiting_count == 0
@@ -349,14 +412,63 @@ class Books(RuleBasedStateMachine):
 
     # -------------------------------------------------------------- choosing
 
-    def some(self, data: st.DataObject, slots: list[Slot[Client]]) -> Slot[Client] | None:
+    def some(self, pick: int, slots: list[Slot[Client]]) -> Slot[Client] | None:
         if not slots:
             return None
-        return slots.pop(data.draw(st.integers(0, len(slots) - 1)))
+        return slots.pop(pick % len(slots))
 
-    def some_grant(self, data: st.DataObject) -> Grant[Client] | None:
+    def some_grant(self, pick: int) -> Grant[Client] | None:
         grants = list(self.ledger.grants.values())
-        return data.draw(st.sampled_from(grants)) if grants else None
+        return grants[pick % len(grants)] if grants else None
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_long_random_walk_keeps_the_books(seed: int) -> None:
+    """Deeper than hypothesis goes by itself, and with the weights of real traffic."""
+    rng = random.Random(seed)
+    books = Books()
+    books.build(
+        max_size=rng.choice([1, 2, 3, 5]),
+        warm=(rng.randint(0, 2), rng.randint(0, 2)),
+        ceiling=rng.choice([None, 4]),
+        max_uses=rng.choice([None, 2]),
+        max_waiting=rng.randint(0, 4),
+    )
+    for _ in range(1500):
+        a_step(books, rng)
+        books.no_client_is_in_two_places_and_none_is_lost()
+        books.the_bounds_hold_and_the_counts_add_up()
+        books.every_session_is_in_the_books_once()
+        books.nobody_waits_for_what_is_idle()
+        books.nobody_is_forgotten()
+    assert books.requests.warm_count > 5
+    assert books.requests.cold_count > 5
+    books.teardown()
+
+
+def a_step(books: Books, rng: random.Random) -> None:
+    pick, mostly = rng.randrange(1000), rng.random() < 0.8
+    stock = rng.choice(["here", "there"])
+    session = f"session-{rng.randrange(10)}"
+    tiers = rng.choice([None, None, {AllocationTier.WARM}, {AllocationTier.COLD}])
+    outcome = rng.choice(["well", "well", "well", "well", "fail", "throttle", "cancel"])
+    steps: list[tuple[int, Callable[[], None]]] = [
+        (6, lambda: books.ask_plainly(session, stock)),
+        (3, lambda: books.ask(session, stock, tiers, rng.choice([2.0, 20.0]))),
+        (3, lambda: books.stop_waiting(pick, mostly)),
+        (4, lambda: books.give_back(pick, not mostly)),
+        (3, lambda: books.begin_stream(pick)),
+        (3, lambda: books.end_stream(pick, not mostly)),
+        (5, lambda: books.finish_open(pick, outcome)),
+        (4, lambda: books.finish_check(pick, mostly)),
+        (4, lambda: books.finish_reset(pick, mostly)),
+        (4, lambda: books.finish_close(pick)),
+        (2, books.have_a_quiet_moment),
+        (4, lambda: books.let_time_pass(rng.choice([0.01, 0.3, 1.0, 3.0, 16.0]))),
+        (1, lambda: books.rotate(stock, not mostly)),
+        (1, lambda: books.set_target(stock, rng.randrange(3))),
+    ]
+    rng.choices([step for _, step in steps], [weight for weight, _ in steps])[0]()
 
 
 TestBooks = Books.TestCase
