@@ -37,8 +37,8 @@ def answer(
 ) -> Decision | None:
     """The decision, if the words answer the question; None if they are about something else."""
     talk = by_rule(text) or _clear_talk(toolbox, text)
-    if talk in _PASSING:
-        said = heard_last(before) if talk is SmallTalk.REPEAT else replies.WAITING
+    if talk is not None and talk in _PASSING:
+        said = _in_passing(talk, heard_last(before))
         return Decision(said, pending=pending, why=f"talk:{talk.value}")
     if talk is SmallTalk.GOODBYE:
         return small_talk(toolbox, talk, before)
@@ -50,6 +50,13 @@ def answer(
     if pending.missing:
         return _given(toolbox, tool, pending, text, known)
     return _confirmed(toolbox, tool, pending, text, known)
+
+
+def _in_passing(talk: SmallTalk, question: str) -> str:
+    """What is said while a question stays open."""
+    if talk is SmallTalk.HEARING:
+        return f"{replies.I_HEAR_YOU} {question}"
+    return question if talk is SmallTalk.REPEAT else replies.WAITING
 
 
 def _clear_talk(toolbox: Toolbox, text: str) -> SmallTalk | None:
@@ -157,10 +164,10 @@ def _chosen(
 
 
 def _picked(toolbox: Toolbox, offered: Sequence[Tool], text: str) -> Tool | None:
+    if _SECOND.search(text):  # before the other: "the second one" has a one in it
+        return offered[1]
     if _FIRST.search(text):
         return offered[0]
-    if _SECOND.search(text):
-        return offered[1]
     best = next(one for one in toolbox.rank(text) if isinstance(one.label, str))
     fitting = next((tool for tool in offered if tool.name == best.label), None)
     return fitting if best.score >= FLOOR else None

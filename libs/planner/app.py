@@ -79,6 +79,7 @@ class PlannerApp:
 
     async def _embeddings(self, request: web.Request) -> web.Response:
         asked = wire.read_embeddings(read_json(await _body(request)))
+        log.info("embeddings of %d texts", len(asked.inputs))
         vectors: list[Array] = []
         tokens = 0
         with self._inference.admitted():
@@ -86,7 +87,6 @@ class PlannerApp:
                 vector, counted = await self._inference.run(partial(self._embed, text))
                 vectors.append(vector)
                 tokens += counted
-        log.info("embeddings of %d texts", len(vectors))
         body = completion.embeddings_body(vectors, tokens, asked.model, asked.base64)
         return web.json_response(body)
 

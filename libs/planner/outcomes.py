@@ -11,7 +11,7 @@ from typing import Any
 from planner import replies
 from planner.conversation import Decision, Message, Pending, PlannedCall, Tool, ToolCall
 from planner.digits import without_label
-from planner.intents import MIN_SENTENCE_WORDS
+from planner.intents import CLEAR, MIN_SENTENCE_WORDS
 from planner.numerals import NUMBER_WORDS
 from planner.requests import system_prompt
 from planner.results import OUTCOME_UNKNOWN, ToolResult, read_result
@@ -21,8 +21,6 @@ from planner.smalltalk import by_rule
 from planner.toolbox import Toolbox, required_spoken
 from planner.words import words
 
-GOAL_FLOOR = 0.5
-"""An earlier request is taken up again only if it is as clear as this."""
 MAX_TURNS_BACK = 4
 MAX_ROUNDS = 4
 """Tool rounds without the caller's words in between; then the planner only speaks."""
@@ -182,7 +180,7 @@ def _request_in(toolbox: Toolbox, tools: Sequence[Tool], text: str) -> Tool | No
             continue
         best = toolbox.rank(clause)[0]
         tool = next((tool for tool in tools if tool.name == best.label), None)
-        if tool is not None and best.score >= GOAL_FLOOR:
+        if tool is not None and best.score >= CLEAR:
             return tool
     return None
 

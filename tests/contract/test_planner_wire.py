@@ -297,3 +297,18 @@ async def test_sigterm_and_sigint_end_it_with_0() -> None:
         await ready_url(process)
         process.send_signal(sign)
         assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_a_request_that_runs_is_answered_before_the_end() -> None:
+    process = await start("--port", "0", "--verbose")
+    url = await ready_url(process)
+    assert process.stderr is not None
+    texts = [f"passage number {n}" for n in range(200)]
+    async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        asking = asyncio.create_task(client.embeddings.create(model="any", input=texts))
+        line = await asyncio.wait_for(process.stderr.readline(), 10)
+        assert b"embeddings of 200 texts" in line
+
+        process.send_signal(signal.SIGTERM)
+        assert len((await asyncio.wait_for(asking, 10)).data) == 200
+    assert await asyncio.wait_for(process.wait(), 10) == 0

@@ -250,6 +250,13 @@ def test_waiting_and_repeating_do_not_lose_the_question(bank_call: PhoneCall) ->
     assert question == "Please tell me the amount in dollars."
 
 
+def test_can_you_hear_me_is_answered_with_the_question(bank_call: PhoneCall) -> None:
+    question = bank_call.says("transfer money to my savings account")
+
+    assert bank_call.says("can you hear me") == f"Yes, I can hear you. {question}"
+    assert "amount 50" in bank_call.says("fifty dollars")
+
+
 def test_a_question_is_repeated_and_still_open(bank_call: PhoneCall) -> None:
     question = bank_call.says("transfer money to my savings account")
 
@@ -272,14 +279,22 @@ def test_a_confirmation_that_was_not_heard_confirms_nothing(bank_call: PhoneCall
     assert bank_call.called == []
 
 
-def test_two_tools_that_fit_are_offered(bank_call: PhoneCall) -> None:
+@pytest.mark.parametrize(
+    ("answer", "tool"),
+    [
+        ("the first one", "transfer_to_human"),
+        ("the second one please", "get_rates"),
+        ("the latter", "get_rates"),
+    ],
+)
+def test_two_tools_that_fit_are_offered(bank_call: PhoneCall, answer: str, tool: str) -> None:
     asked = bank_call.says("I want to speak to an agent in the mortgage department")
     assert asked.startswith(
         "I am not sure I understood. Shall I transfer the call to a human agent"
     )
 
-    bank_call.says("the first one")
-    assert tools_of(bank_call) == ["transfer_to_human"]
+    bank_call.says(answer)
+    assert tools_of(bank_call) == [tool]
 
 
 def test_an_offer_of_two_is_answered_in_words(bank_call: PhoneCall) -> None:
