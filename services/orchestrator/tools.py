@@ -193,3 +193,9 @@ def _function(tool: pb.Tool) -> Message:
 def _failure(reason: str, message: str, *, retryable: bool) -> Outcome:
     failure = outcome_pb2.ToolFailure(reason=reason, message=message, retryable=retryable)
     return Outcome(failure=failure)
+
+
+NOT_OFFERED = _failure(
+    "TOOL_NOT_FOUND", "You have no such tool. Use those that you were given.", retryable=False
+)
+"""What comes of calling a tool that the agent does not have."""

@@ -22,7 +22,7 @@ from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
 from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
 from orchestrator.segmenter import Segmenter
 from orchestrator.timing import TurnClock
-from orchestrator.tools import TOOLS_UNAVAILABLE, Caller, Outcome, told_to_model
+from orchestrator.tools import NOT_OFFERED, TOOLS_UNAVAILABLE, Caller, Outcome, told_to_model
 
 JOURNAL_SECONDS = 3.0
 """How long tools wait for their round to be journalled; then they do not run."""
@@ -198,7 +198,9 @@ class Turn:
         return outcomes
 
     async def _run_tool(self, round_: Round, call: ToolCall) -> Outcome:
-        outcome = await self.runner.run(call, self.caller)
+        """Only what the agent has: a model may be talked into naming what it was not offered."""
+        offered = call.tool in self.agent.tools
+        outcome = await self.runner.run(call, self.caller) if offered else NOT_OFFERED
         round_.results[call.call_id] = told_to_model(outcome)
         self.stage.tool_answered(call, outcome)
         return outcome
