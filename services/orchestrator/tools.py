@@ -23,6 +23,8 @@ from voicemesh.tools.v1.tool_executor_pb2_grpc import ToolExecutorServiceStub
 logger = get_logger("orchestrator.tools")
 
 LIST_SECONDS = 5.0
+EFFECT_MARKER = "x-effect"
+"""Schema extension that tells a model which tools act on the world: it is to ask for a yes first."""
 MAX_PAGES = 100
 TRIES = 3
 TOOLS_UNAVAILABLE = "TOOLS_UNAVAILABLE"
@@ -182,10 +184,13 @@ def told_to_model(outcome: Outcome) -> str:
 
 
 def _function(tool: pb.Tool) -> Message:
+    parameters = json.loads(tool.parameters_json or "{}")
+    if tool.effect == pb.TOOL_EFFECT_EFFECTFUL:
+        parameters[EFFECT_MARKER] = "effectful"
     function = {
         "name": tool.name.removeprefix("tools/"),
         "description": tool.description,
-        "parameters": json.loads(tool.parameters_json or "{}"),
+        "parameters": parameters,
     }
     return {"type": "function", "function": function}
 

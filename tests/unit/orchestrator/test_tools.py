@@ -79,6 +79,15 @@ async def test_a_model_is_offered_the_tools_of_its_agent_in_its_order(pod: ToolD
     }
 
 
+async def test_a_model_is_told_which_tools_act(pod: ToolDouble) -> None:
+    pod.effects = {"get_account_summary": pb.TOOL_EFFECT_EFFECTFUL}
+    async with tools_at(pod.address) as tools:
+        await tools.refresh()
+        offered = tools.offered(["search_knowledge_base", "get_account_summary"])
+    markers = [tool["function"]["parameters"].get("x-effect") for tool in offered]
+    assert markers == [None, "effectful"]
+
+
 async def test_a_new_listing_takes_the_place_of_the_old(pod: ToolDouble) -> None:
     async with tools_at(pod.address) as tools:
         await tools.refresh()
