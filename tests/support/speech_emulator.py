@@ -159,7 +159,10 @@ class SpeechEmulator:
             headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
             return web.Response(status=status, headers=headers)
         socket = web.WebSocketResponse(max_msg_size=0, compress=False, protocols=("USP",))
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return socket  # the client went away meanwhile
         connection = Connection(socket, request, fault)
         self.open.append(connection)
         self.changed.set()

@@ -255,14 +255,16 @@ def _confidence(answer: str) -> float:
 
 def _post_failure(post: Post, details: Any) -> None:
     if details.reason == speech.CancellationReason.Error:
-        post(Failed(_trouble(details)))
+        post(Failed(_trouble(details.code, details.error_details)))
 
 
 def _post_end(post: Post, result: Any) -> None:
     details = result.cancellation_details
     stopped = details.reason != speech.CancellationReason.Error
     post(
-        UtteranceEnded(result.result_id) if stopped else Failed(_trouble(details), result.result_id)
+        UtteranceEnded(result.result_id)
+        if stopped
+        else Failed(_trouble(details.error_code, details.error_details), result.result_id)
     )
 
 
@@ -279,11 +281,10 @@ _THROTTLED = re.compile(r"(?<![0-9A-Fa-f])4?429(?![0-9A-Fa-f])")
 """HTTP status 429 at the upgrade, close code 4429 after it; not a part of a session id."""
 
 
-def _trouble(details: Any) -> Trouble:
+def _trouble(code: Any, text: str) -> Trouble:
     """The kind of an error. Its text is looked at, and never passed on: it may quote what was said."""
-    text = str(details.error_details)
     if _THROTTLED.search(text):
         return Trouble.THROTTLED
     if "nsupported voice" in text:
         return Trouble.UNKNOWN_VOICE
-    return _TROUBLES.get(details.code, Trouble.FAILED)
+    return _TROUBLES.get(code, Trouble.FAILED)

@@ -45,25 +45,34 @@ MIN_HERTZ, MAX_HERTZ = 8_000, 48_000
 class _Utterance:
     """What has come of an utterance and was not read yet, and whether it is over."""
 
-    def __init__(self) -> None:
-        self.id = ""
+    def __init__(self, before: _Utterance | None = None) -> None:
+        """`before`: the last one of the session; what still comes of it is not this one's."""
+        self.ids: set[str] = set()
+        """What the SDK calls it: a new name each time it starts over on a new socket."""
         self.ended = asyncio.Event()
         self.trouble: Trouble | None = None
+        self._strangers = frozenset(before.ids) if before else frozenset()
         self._unread: deque[UtteranceAudio | UtteranceWord] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
 
     def take(self, signal: Signal) -> None:
-        """Follow the signals of the session, of which some may be another utterance's."""
+        """Follow the signals of the session."""
         match signal:
-            case UtteranceStarted(id) if not self.id:
-                self.id = id
-            case UtteranceAudio(id) | UtteranceWord(id) if id == self.id:
+            case UtteranceStarted(id):
+                self._is_mine(id)
+            case UtteranceAudio(id) | UtteranceWord(id) if self._is_mine(id):
                 self._keep(signal)
-            case UtteranceEnded(id) if self.id in ("", id):
+            case UtteranceEnded(id) if self._is_mine(id):
                 self._end()
-            case Failed(trouble, id) if self.id in ("", id) or not id:
+            case Failed(trouble, id) if self._is_mine(id):
                 self._end(trouble)
+
+    def _is_mine(self, id: str) -> bool:
+        if id in self._strangers:
+            return False
+        self.ids.add(id)
+        return True
 
     async def next(self, seconds: float) -> UtteranceAudio | UtteranceWord | None:
         """The next part; None after the last. Raises TimeoutError, or what the trouble is."""
@@ -105,7 +114,9 @@ class AzureSynthesizer(AzureClient):
     def __init__(self, resource: SpeechResource) -> None:
         super().__init__(resource)
         self._synthesizer = SynthesizerSession(resource.config, self._signals.post)
-        self._last: _Utterance | None = None
+        self._last = _Utterance()
+        self._last.ended.set()
+        self._unforgotten = False
         self._speaking = False
 
     @property
@@ -130,9 +141,7 @@ class AzureSynthesizer(AzureClient):
     async def _ask_for_reason(self) -> None:
         """A failed connect tells nothing; an utterance without words that needs it, does."""
         pause = ssml.utterance("", Voice(), self._resource.settings.voice)
-        self._last = utterance = _Utterance()
-        self._synthesizer.speak(pause)
-        await utterance.ended.wait()
+        await self._utter(pause).ended.wait()
 
     async def speak(
         self, text: str, voice: Voice, sample_rate_hertz: int, start_offset: int = 0
@@ -151,8 +160,7 @@ class AzureSynthesizer(AzureClient):
         self._begin()
         try:
             await self._settle()
-            self._last = utterance = _Utterance()
-            self._synthesizer.speak(document)
+            utterance = self._utter(document)
             spoken = _Spoken(WordFinder(text, start_offset), sample_rate_hertz)
             async for part in self._parts(utterance, voice):
                 for event in spoken.events(part):
@@ -173,8 +181,13 @@ class AzureSynthesizer(AzureClient):
         return self.is_fit
 
     def _hear(self, signal: Signal) -> None:
-        if self._last is not None:
-            self._last.take(signal)
+        self._last.take(signal)
+
+    def _utter(self, document: str) -> _Utterance:
+        self._last = _Utterance(self._last)
+        self._unforgotten = True
+        self._synthesizer.speak(document)
+        return self._last
 
     def _begin(self) -> None:
         self.check_open()
@@ -185,18 +198,18 @@ class AzureSynthesizer(AzureClient):
     def _leave(self) -> None:
         """Stop what is still spoken; the signal that it ended is waited for later."""
         self._speaking = False
-        if self._is_open and self._last is not None and not self._last.ended.is_set():
+        if self._is_open and not self._last.ended.is_set():
             self._synthesizer.stop()
 
     async def _settle(self) -> None:
         """Wait for the end of the last utterance. Raises ProviderError where it does not come."""
-        utterance, seconds = self._last, self._resource.settings.answer_seconds
-        if utterance is None:
+        seconds = self._resource.settings.answer_seconds
+        if not self._unforgotten:
             return
         try:
             async with asyncio.timeout(seconds):
-                await utterance.ended.wait()
-                self._last = None
+                await self._last.ended.wait()
+                self._unforgotten = False
                 await self._resource.starting.run(self._synthesizer.forget, Priority.ANSWER)
         except TimeoutError:
             self._link.trouble = Trouble.LOST
