@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, NamedTuple, TypeVar
 
 from .crew import Crew
@@ -13,6 +13,7 @@ from .hooks import Rest
 from .lease import AllocationTier, Lease
 from .ledger import Ledger, Phase
 from .requests import Requests
+from .stock import Stock
 
 T = TypeVar("T")
 
@@ -39,42 +40,49 @@ class Checkout(Generic[T]):
         self._ledger = ledger
         self._clock = clock
 
+    def checked(
+        self,
+        slot: Slot[T],
+        stock: Stock[T],
+        session: str,
+        request_id: str | None,
+        tiers: Collection[AllocationTier] | None,
+        ttl: float,
+        now: float,
+    ) -> Lease | PendingCheck[T] | None:
+        """The first idle client that is fit, leased; or one whose check waits; or nothing."""
+        requests = self._requests
+        found: Lease | Slot[T] | None = slot
+        while isinstance(found, Slot):
+            fit = self._crew.check(found)
+            if fit is True:
+                return requests.grant(found, session, request_id, ttl, now)
+            if isinstance(fit, Rest):
+                return PendingCheck(found, fit)
+            found = requests.lend(stock, session, request_id, tiers, ttl, now)
+        return found
+
     async def serve(
         self,
         ask: Ask[T],
-        found: Claim[T] | Slot[T] | None,
+        found: Claim[T] | PendingCheck[T] | None,
         max_wait: float | None,
         deadline: float | None,
     ) -> Lease:
-        """A lease for a session that has a place in the line already, or for which an idle client
-        was found that must be checked first, or for which there was nothing."""
-        if isinstance(found, Claim):
-            return await self._in_line(found, ask, max_wait, deadline, None)
+        """A lease for a session that has a place in the line already, or for which the check of an
+        idle client has begun, or for which there is nothing yet. Waits."""
         requests = self._requests
-        lease: Lease | Slot[T] | None = found
-        while isinstance(lease, Slot):
-            fit = self._crew.check(lease)
-            if isinstance(fit, Rest):
-                check = PendingCheck(lease, fit)
-                return await self._in_line(requests.line_up(ask), ask, max_wait, deadline, check)
-            if fit:
-                return requests.grant(lease, ask.session, ask.request_id, ask.ttl, ask.now)
-            lease = requests.lend(*ask)
-        if lease is not None:
-            return lease
-        claim = requests.enqueue(ask, may_wait=max_wait is None or max_wait > 0)
-        return await self._in_line(claim, ask, max_wait, deadline, None)
-
-    async def _in_line(
-        self,
-        claim: Claim[T],
-        ask: Ask[T],
-        max_wait: float | None,
-        deadline: float | None,
-        check: PendingCheck[T] | None,
-    ) -> Lease:
-        """Wait and take what is handed over."""
-        grant = await self._wait(claim, ask, self._deadline(ask, max_wait, deadline), check)
+        check: PendingCheck[T] | None = None
+        until = self._deadline(ask, deadline)
+        if isinstance(found, PendingCheck):
+            check = found
+            found = requests.line_up(ask)
+        else:
+            if max_wait is not None and not self._may_open(ask):
+                until = min(until, ask.now + max_wait)
+            if found is None:
+                found = requests.enqueue(ask, may_wait=max_wait is None or max_wait > 0)
+        grant = await self._wait(found, ask, until, check)
         now = self._clock()
         grant.extend(ask.ttl, now)
         return grant.view(grant.tier, now - ask.now)
@@ -143,12 +151,12 @@ class Checkout(Generic[T]):
                 allowed_tiers=ask.tiers,
             )
 
-    def _deadline(self, ask: Ask[T], max_wait: float | None, deadline: float | None) -> float:
-        until = deadline
-        if until is None:
-            until = ask.now + self._ledger.options.default_wait_seconds
-        may_open = ask.tiers is None or AllocationTier.COLD in ask.tiers
-        opening = may_open and self._requests.has_room(ask.stock, ask.now)
-        if max_wait is not None and not opening:
-            until = min(until, ask.now + max_wait)
-        return until
+    def _deadline(self, ask: Ask[T], deadline: float | None) -> float:
+        if deadline is None:
+            return ask.now + self._ledger.options.default_wait_seconds
+        return deadline
+
+    def _may_open(self, ask: Ask[T]) -> bool:
+        """Whether a client may be opened for the request, so that it waits for no other's end."""
+        accepts_cold = ask.tiers is None or AllocationTier.COLD in ask.tiers
+        return accepts_cold and self._requests.has_room(ask.stock, ask.now)

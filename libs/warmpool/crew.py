@@ -21,6 +21,8 @@ from .supply import Supply
 
 T = TypeVar("T")
 
+_FAILED_CHECK = DiscardCause.FAILED_CHECK
+
 log = logging.getLogger("warmpool")
 
 
@@ -104,17 +106,19 @@ class Crew(Generic[T]):
 
     def check(self, slot: Slot[T]) -> bool | Rest[bool]:
         """Whether an idle client may be handed out: known at once, or after the rest of its check."""
-        return self._begin(slot, slot.stock.factory.check, DiscardCause.FAILED_CHECK)
+        check = slot.stock.factory.check(slot.client)  # type: ignore[arg-type]
+        return self._begin(slot, check, _FAILED_CHECK)
 
     async def finish_check(self, slot: Slot[T], rest: Rest[bool]) -> None:
         """See a check to its end, then deliver the client or close it."""
-        if await self._finish(slot, rest, DiscardCause.FAILED_CHECK):
+        if await self._finish(slot, rest, _FAILED_CHECK):
             self._ledger.deliver(slot, AllocationTier.WARM, self._clock())
         self.settle()
 
     async def reset(self, slot: Slot[T]) -> None:
         """Make a given back client as new, then deliver it; close it if that fails."""
-        outcome = self._begin(slot, slot.stock.factory.reset, DiscardCause.FAILED_RESET)
+        reset = slot.stock.factory.reset(slot.client)  # type: ignore[arg-type]
+        outcome = self._begin(slot, reset, DiscardCause.FAILED_RESET)
         if isinstance(outcome, Rest):
             outcome = await self._finish(slot, outcome, DiscardCause.FAILED_RESET)
         if outcome:
@@ -125,22 +129,21 @@ class Crew(Generic[T]):
     def _begin(
         self,
         slot: Slot[T],
-        hook: Callable[[T], Coroutine[Any, Any, bool]],
+        hook: Coroutine[Any, Any, bool],
         cause: DiscardCause,
     ) -> bool | Rest[bool]:
         """Run a hook up to its first wait. A client it refuses is doomed."""
         try:
-            outcome = begin(hook(slot.client))  # type: ignore[arg-type]
+            outcome = begin(hook)
+            if outcome:
+                return outcome
         except Exception as error:
             self._complain("a hook raised", cause, error)
-            outcome = False
         except BaseException:
             self._ledger.doom(slot, DiscardCause.CANCELLED)
             raise
-        if not outcome:
-            self._ledger.doom(slot, cause)
-            return False
-        return outcome
+        self._ledger.doom(slot, cause)
+        return False
 
     async def _finish(self, slot: Slot[T], rest: Rest[bool], cause: DiscardCause) -> bool:
         """The rest of a hook, bounded. A client it refuses, or that was cancelled in it, is doomed."""

@@ -76,11 +76,12 @@ class Grant(Generic[T]):
     accepted = True
     """Somebody was told. A grant handed to a waiter is not accepted until the waiter has run."""
     streaming = False
+    untouched = True
+    """No stream was opened on it and its client was not borrowed."""
     used = False
     """The holder has touched the present client."""
     broken = False
     """The holder saw the present client fail."""
-    ended = False
     leak_told = False
     tier = AllocationTier.WARM
     request_id: str | None = None

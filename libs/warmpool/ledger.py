@@ -107,7 +107,9 @@ class Ledger(Generic[T]):
         self.waiting_count = 0
         """Requests in all lines."""
         self._start = f"{random.SystemRandom().getrandbits(64):016x}"
-        self._number = 0
+        self.leases_made = 0
+        self.leases_handed = 0
+        """Of these, how many were handed to somebody in line."""
         self.bypass = options.check_bypass_seconds
         self._max_uses = sys.maxsize if options.max_uses is None else options.max_uses
 
@@ -169,7 +171,7 @@ class Ledger(Generic[T]):
         grant = self.grants.get(lease_id)
         if grant is not None and session is not None and session != grant.session:
             raise LeaseNotOwned("the lease belongs to another session", lease_id=lease_id)
-        if grant is not None and self.ran_out(grant, now):
+        if grant is not None and now >= grant.expires_at and self.ran_out(grant, now):
             self.lapse(grant, now)
             grant = None
         if grant is None:
@@ -179,6 +181,10 @@ class Ledger(Generic[T]):
             )
         return grant
 
+    def holds(self, grant: Grant[T]) -> bool:
+        """Whether a lease has not ended."""
+        return self.grants.get(grant.lease_id) is grant
+
     def pin(self, lease_id: str, session: str | None, now: float) -> Grant[T]:
         """Open a stream on the lease. Raises LeaseInUse besides what `get` does."""
         grant = self.get(lease_id, session, now)
@@ -187,12 +193,13 @@ class Ledger(Generic[T]):
                 "a stream is open on the lease; it takes one at a time", lease_id=lease_id
             )
         grant.streaming = True
+        grant.untouched = False
         return grant
 
     def unpin(self, grant: Grant[T], now: float) -> None:
         """The stream ended. A broken client, or a used one that cannot be reused, is closed."""
         grant.streaming = False
-        if grant.ended:
+        if not self.holds(grant):
             return
         grant.expires_at = max(grant.expires_at, now + grant.ttl)
         slot = grant.slot
@@ -214,29 +221,40 @@ class Ledger(Generic[T]):
         it goes back as its factory says. Returned if it must be reset first, for the shell to do so
         and `deliver` or `doom` it."""
         slot, stock = grant.slot, grant.stock
-        grant.ended = True
-        grant.slot = None
         del self.grants[grant.lease_id]
         del stock.held[grant.session]
+        if (
+            grant.untouched
+            and cause is None
+            and slot is not None
+            and not self.waiting_count
+            and self.phase is _OPEN
+        ):  # it rests on, as if it had not been away
+            slot.state = _IDLE
+            stock.idle.append(slot)
+            return None
+        return self._take_back(grant, slot, cause)
+
+    def _take_back(
+        self, grant: Grant[T], slot: Slot[T] | None, cause: DiscardCause | None
+    ) -> Slot[T] | None:
+        grant.slot = None
+        if slot is None or self.waiting_count:
+            self.todo = True  # somebody in line may have the lease's place
         if grant.renewal is not None:
             gone = partial(LeaseNotFound, "the lease has ended", lease_id=grant.lease_id)
             self.fail(grant.renewal, gone)
-        if slot is None or self.waiting_count:
-            self.todo = True  # somebody in line may have the lease's place
         if slot is None:
             return None
         if cause is not None or grant.broken or grant.streaming:
             self.doom(slot, cause or DiscardCause.DISCARDED)
-        elif grant.used:
-            if stock.reuse is not _RETIRE:
-                slot.state = _RESETTING
-                return slot
+        elif not grant.used:
+            self.examine(slot)
+        elif grant.stock.reuse is _RETIRE:
             self.doom(slot, DiscardCause.RETIRED)
-        elif stock.line or self.phase is not _OPEN or slot.generation != stock.generation:
-            self.deliver(slot, _WARM, slot.checked_at)
-        else:  # its holder never touched it: it rests on
-            slot.state = _IDLE
-            stock.idle.append(slot)
+        else:
+            slot.state = _RESETTING
+            return slot
         return None
 
     def ran_out(self, grant: Grant[T], now: float) -> bool:
@@ -284,11 +302,6 @@ class Ledger(Generic[T]):
 
     # ------------------------------------------------------------------ moves
 
-    def next_number(self) -> int:
-        """Counts requests and leases, in the order of coming."""
-        self._number = number = self._number + 1
-        return number
-
     def pop_idle(self, stock: Stock[T], now: float) -> Slot[T] | None:
         """Take the client used last, for the caller to check. None: there is none."""
         idle = stock.idle
@@ -319,7 +332,7 @@ class Ledger(Generic[T]):
 
     def bind(self, slot: Slot[T], session: str, ttl: float, now: float) -> Grant[T]:
         """Lease a client that is in no list to a session that holds none."""
-        self._number = number = self._number + 1
+        self.leases_made = number = self.leases_made + 1
         lease_id = f"{self._start}{number}"
         slot.state = _LEASED
         slot.uses += 1
@@ -339,6 +352,7 @@ class Ledger(Generic[T]):
             self.give_next(grant, slot)
         else:
             ask = claim.ask
+            self.leases_handed += 1
             grant = self.bind(slot, ask.session, ask.ttl, now)
             grant.tier = tier
             grant.request_id = ask.request_id

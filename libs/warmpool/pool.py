@@ -17,9 +17,9 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from .checkout import Checkout
+from .checkout import Checkout, PendingCheck
 from .crew import Crew
-from .errors import LeaseInUse, LeaseNotOwned, PoolError
+from .errors import LeaseInUse, LeaseNotFound, LeaseNotOwned, PoolError
 from .factory import ClientFactory
 from .holding import Ask, Claim, Grant, Slot
 from .lease import AllocationTier, Lease
@@ -177,13 +177,20 @@ class WarmPool(Generic[T]):
             shelf = self._shelf(session, stock)
         ledger, requests = self._ledger, self._requests
         try:
-            found: Lease | Claim[T] | Slot[T] | None = None
+            found: Lease | Claim[T] | PendingCheck[T] | None = None
             if session in shelf.held:
                 found = requests.find(shelf, session, request_id, allowed_tiers, ttl, now)
             if found is None:
                 if shelf.follows_demand and shelf.demand.arrived(now):
                     ledger.todo = True
-                found = requests.lend(shelf, session, request_id, allowed_tiers, ttl, now)
+                lent = requests.lend(shelf, session, request_id, allowed_tiers, ttl, now)
+                found = (
+                    lent
+                    if not isinstance(lent, Slot)
+                    else self._checkout.checked(
+                        lent, shelf, session, request_id, allowed_tiers, ttl, now
+                    )
+                )
             if not isinstance(found, Lease):
                 ask = Ask(shelf, session, request_id, allowed_tiers, ttl, now)
                 found = await self._checkout.serve(ask, found, max_wait_seconds, deadline)
@@ -267,9 +274,14 @@ class WarmPool(Generic[T]):
         """The leased client itself, without a stream around it: nothing pins the lease, nothing
         keeps two users apart. Raises LeaseNotFound, LeaseNotOwned, and LeaseInUse if a stream is
         open or has used the client up."""
-        grant = self._settled(self._ledger.get, lease_id, session, self._clock())
+        try:
+            grant = self._ledger.get(lease_id, session, self._clock())
+        except LeaseNotFound:
+            self._crew.settle()
+            raise
         if grant.streaming or grant.slot is None:
             raise LeaseInUse("the client belongs to a stream; use stream()", lease_id=lease_id)
+        grant.untouched = False
         grant.used = True
         return grant.slot.client  # type: ignore[return-value]
 

@@ -26,7 +26,9 @@ class Requests(Generic[T]):
 
     def __init__(self, ledger: Ledger[T]) -> None:
         self._ledger = ledger
-        self.dedicated_count = self.warm_count = self.cold_count = 0
+        self.dedicated_count = self.cold_count = 0
+        self._waited_warm_count = 0
+        self._claims = 0
 
     # ------------------------------------------------------------------ asking
 
@@ -87,7 +89,6 @@ class Requests(Generic[T]):
                 slot.state = SlotState.CHECKING
                 return slot
             else:  # as in `grant`, whose call would cost a twentieth of the whole path
-                self.warm_count += 1
                 grant = ledger.bind(slot, session, ttl, now)
                 if request_id is not None:
                     grant.request_id = request_id
@@ -98,7 +99,6 @@ class Requests(Generic[T]):
         self, slot: Slot[T], session: str, request_id: str | None, ttl: float, now: float
     ) -> Lease:
         """Lease a client that was idle, and is fit. It is WARM."""
-        self.warm_count += 1
         grant = self._ledger.bind(slot, session, ttl, now)
         if request_id is not None:
             grant.request_id = request_id
@@ -124,7 +124,8 @@ class Requests(Generic[T]):
     def line_up(self, ask: Ask[T], renewal_of: Grant[T] | None = None) -> Claim[T]:
         """A place in the line, unconditionally; at its front for a lease that wants its next
         client."""
-        claim = Claim(ask, self._ledger.next_number(), renewal_of)
+        self._claims += 1
+        claim = Claim(ask, self._claims, renewal_of)
         if renewal_of is not None:
             renewal_of.renewal = claim
         self._ledger.join_line(claim)
@@ -154,7 +155,9 @@ class Requests(Generic[T]):
                 self._ledger.leave_line(claim)
                 if claim.renewal_of is not None:
                     claim.renewal_of.renewal = None
-        elif not (grant.accepted or grant.ended or any(p.grant for p in claim.parties)):
+        elif not (
+            grant.accepted or not self._ledger.holds(grant) or any(p.grant for p in claim.parties)
+        ):
             self._ledger.undo(grant, now)
 
     def time_out(self, party: Party[T], now: float) -> None:
@@ -168,11 +171,17 @@ class Requests(Generic[T]):
         if all(other.settled for other in claim.parties):
             ledger.leave_line(claim)
 
+    @property
+    def warm_count(self) -> int:
+        """Allocations at that tier: leases made without waiting, and those that waiters took."""
+        ledger = self._ledger
+        return ledger.leases_made - ledger.leases_handed + self._waited_warm_count
+
     def _count(self, claim: Claim[T], grant: Grant[T]) -> None:
         if claim.renewal_of is not None:
             return
         if grant.tier is _WARM:
-            self.warm_count += 1
+            self._waited_warm_count += 1
         else:
             self.cold_count += 1
 

@@ -344,7 +344,6 @@ class Books(RuleBasedStateMachine):
                 if isinstance(held, Grant):
                     assert self.ledger.grants[held.lease_id] is held
                     assert held.session == session
-                    assert not held.ended
                 else:
                     assert stock.line[held.number] is held
         held_count = sum(
