@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SHARED = {"__main__", "__init__", "measure", "anchor"}
+SHARED = {"__main__", "__init__", "measure", "anchor", "speech_socket"}
 MAX_SECONDS = 900
 
 
