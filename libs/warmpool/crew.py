@@ -48,8 +48,8 @@ class Crew(Generic[T]):
         }
         self._tasks: set[asyncio.Task[None]] = set()
         self._opens: set[asyncio.Task[None]] = set()
-        self._unbegun: set[Slot[T]] = set()
-        """Clients whose task has not had its first step yet."""
+        self._unbegun: set[object] = set()
+        """A token for each task that has not had its first step yet."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
         self._emptied: asyncio.Event = asyncio.Event()
@@ -230,25 +230,26 @@ class Crew(Generic[T]):
     def _spawn(
         self, slot: Slot[T], work: Callable[[Slot[T]], Coroutine[Any, Any, None]]
     ) -> asyncio.Task[None]:
-        self._unbegun.add(slot)
-        task = asyncio.get_running_loop().create_task(self._run(slot, work))
+        token = object()
+        self._unbegun.add(token)
+        task = asyncio.get_running_loop().create_task(self._run(token, slot, work))
         self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, slot))
+        task.add_done_callback(partial(self._ended, token, slot))
         return task
 
     async def _run(
-        self, slot: Slot[T], work: Callable[[Slot[T]], Coroutine[Any, Any, None]]
+        self, token: object, slot: Slot[T], work: Callable[[Slot[T]], Coroutine[Any, Any, None]]
     ) -> None:
-        self._unbegun.discard(slot)
+        self._unbegun.discard(token)
         await work(slot)
 
-    def _ended(self, slot: Slot[T], task: asyncio.Task[None]) -> None:
+    def _ended(self, token: object, slot: Slot[T], task: asyncio.Task[None]) -> None:
         """See to a task that was cancelled before its first step: nothing of it has run, not even
         what it does on being cancelled."""
         self._tasks.discard(task)
-        if slot not in self._unbegun:
+        if token not in self._unbegun:
             return
-        self._unbegun.discard(slot)
+        self._unbegun.discard(token)
         if slot.state is SlotState.OPENING:
             self._supply.abandoned(slot)
         elif slot.state is SlotState.CHECKING:
