@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from speech_pool.engines.azure.provider import AzureProvider
 from speech_pool.engines.azure.settings import AzureSettings
@@ -94,7 +95,7 @@ async def idle_cpu() -> float:
     return 100 * (cpu_seconds(os.getpid()) - before) / (time.monotonic() - began)
 
 
-async def opened(factory: ClientFactory[object]) -> tuple[object, float]:
+async def opened(factory: ClientFactory[Any]) -> tuple[Any, float]:
     """A warm client, and the milliseconds that took."""
     began = time.perf_counter()
     client = await factory.open()
@@ -116,8 +117,8 @@ async def report(what: str, before: Cost, idle_before: float) -> None:
 
 async def clients_of(
     kind: str,
-    factory: ClientFactory[object],
-    use: Callable[[object], Awaitable[None]],
+    factory: ClientFactory[Any],
+    use: Callable[[Any], Awaitable[object]],
 ) -> None:
     """Open, measure, use, measure, close, measure."""
     idle, before = await idle_cpu(), Cost.now()
@@ -155,8 +156,9 @@ async def hear(client: Recognizer) -> None:
         pass
 
 
-async def call(provider: AzureProvider, first_bytes: list[float]) -> None:
-    """One live call."""
+async def call(provider: AzureProvider, first_bytes: list[float], number: int) -> None:
+    """One live call. Calls speak in turn, not all in the same moment."""
+    await asyncio.sleep(TURN_SECONDS * number / CLIENTS)
     recognizer, synthesizer = await asyncio.gather(
         provider.recognizers.open(), provider.synthesizers.open()
     )
@@ -192,10 +194,10 @@ async def _drain(events: AsyncIterator[object]) -> None:
 
 async def live_calls(provider: AzureProvider) -> None:
     """CPU of concurrent calls, and what that makes per core."""
-    before, began = cpu_seconds(os.getpid()), time.monotonic()
+    before = cpu_seconds(os.getpid())
     first_bytes: list[float] = []
-    await asyncio.gather(*(call(provider, first_bytes) for _ in range(CLIENTS)))
-    seconds = time.monotonic() - began
+    await asyncio.gather(*(call(provider, first_bytes, number) for number in range(CLIENTS)))
+    seconds = LIVE_SECONDS
     share = (cpu_seconds(os.getpid()) - before) / seconds / CLIENTS
     print(
         f"{CLIENTS} live calls for {seconds:.0f} s: {100 * share:.1f} % of a core each,"

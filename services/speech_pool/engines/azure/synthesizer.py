@@ -52,7 +52,9 @@ class _Utterance:
         self.ended = asyncio.Event()
         self.trouble: Trouble | None = None
         self._strangers = frozenset(before.ids) if before else frozenset()
-        self._unread: deque[UtteranceAudio | UtteranceWord] = deque()
+        # The SDK tells words and audio by different threads; a word is to go before its audio.
+        self._words: deque[UtteranceWord] = deque()
+        self._audio: deque[UtteranceAudio] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
 
@@ -61,8 +63,12 @@ class _Utterance:
         match signal:
             case UtteranceStarted(id):
                 self._is_mine(id)
-            case UtteranceAudio(id) | UtteranceWord(id) if self._is_mine(id):
-                self._keep(signal)
+            case UtteranceAudio(id) if self._is_mine(id) and self._has_room(len(signal.pcm)):
+                self._audio.append(signal)
+                self._changed.set()
+            case UtteranceWord(id) if self._is_mine(id) and self._has_room(len(signal.text)):
+                self._words.append(signal)
+                self._changed.set()
             case UtteranceEnded(id) if self._is_mine(id):
                 self._end()
             case Failed(trouble, id) if self._is_mine(id):
@@ -77,33 +83,34 @@ class _Utterance:
     async def next(self, seconds: float) -> UtteranceAudio | UtteranceWord | None:
         """The next part; None after the last. Raises TimeoutError, or what the trouble is."""
         async with asyncio.timeout(seconds):
-            while not self._unread and not self.ended.is_set():
+            while not (self._words or self._audio or self.ended.is_set()):
                 self._changed.clear()
                 await self._changed.wait()
-        if not self._unread:
-            if self.trouble is not None:
-                raise in_use(self.trouble)
-            return None
-        part = self._unread.popleft()
-        self._bytes -= _size(part)
-        return part
+        if self._words:
+            word = self._words.popleft()
+            self._bytes -= len(word.text)
+            return word
+        if self._audio:
+            audio = self._audio.popleft()
+            self._bytes -= len(audio.pcm)
+            return audio
+        if self.trouble is not None:
+            raise in_use(self.trouble)
+        return None
 
-    def _keep(self, part: UtteranceAudio | UtteranceWord) -> None:
-        self._bytes += _size(part)
-        if self._bytes > MAX_WAITING_BYTES:
+    def _has_room(self, size: int) -> bool:
+        """Whether `size` more may wait to be read; if not, the utterance ends with an error."""
+        if not self.ended.is_set() and self._bytes + size > MAX_WAITING_BYTES:
             self._end(Trouble.FAILED)
-        elif not self.ended.is_set():
-            self._unread.append(part)
-            self._changed.set()
+        if self.ended.is_set():
+            return False
+        self._bytes += size
+        return True
 
     def _end(self, trouble: Trouble | None = None) -> None:
         self.trouble = self.trouble or trouble
         self.ended.set()
         self._changed.set()
-
-
-def _size(part: UtteranceAudio | UtteranceWord) -> int:
-    return len(part.pcm) if isinstance(part, UtteranceAudio) else len(part.text)
 
 
 class AzureSynthesizer(AzureClient):
