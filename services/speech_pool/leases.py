@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -117,23 +116,24 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         return self._pools.clock() + max(0.0, remaining - ANSWER_MARGIN_SECONDS)
 
     def _lease(self, lease: Lease, kind: pb.ClientKind) -> pb.Lease:
-        expire = Timestamp()
         left = lease.expires_at - self._pools.clock()
-        expire.FromDatetime(self._clock.now() + timedelta(seconds=left))
+        seconds, part = divmod(self._clock.now().timestamp() + left, 1.0)
         return pb.Lease(
             name=lease_name(lease.session, lease.lease_id),
             client_kind=kind,
             tier=TIER_NUMBERS[lease.tier],
             address=self._address(),
-            expire_time=expire,
+            expire_time=Timestamp(seconds=int(seconds), nanos=int(part * 1e9)),
         )
 
 
 def _allowed(request: pb.AllocateClientRequest) -> frozenset[AllocationTier] | None:
+    if not request.allowed_tiers:
+        return None
     unknown = [tier for tier in request.allowed_tiers if tier not in TIERS]
     if unknown:
         raise invalid("allowed_tiers", "holds a tier that is not DEDICATED, WARM or COLD")
-    return frozenset(TIERS[tier] for tier in request.allowed_tiers) or None
+    return frozenset(TIERS[tier] for tier in request.allowed_tiers)
 
 
 def _ttl(request: pb.AllocateClientRequest | pb.RenewLeaseRequest) -> float | None:
@@ -155,6 +155,5 @@ def _max_wait(request: pb.AllocateClientRequest) -> float | None:
 
 
 def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromMicroseconds(round(seconds * 1e6))
-    return duration
+    whole, part = divmod(seconds, 1.0)
+    return Duration(seconds=int(whole), nanos=int(part * 1e9))

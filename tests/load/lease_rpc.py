@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 
 import grpc
@@ -46,6 +46,11 @@ def parts(ports: Ports) -> tuple[Part, Part]:
     return anchor, pool
 
 
+def made(session: Callable[[], str], number: int) -> Iterator[pb.AllocateClientRequest]:
+    """Requests made beforehand, so that only the asking is measured."""
+    return iter([request(session()) for _ in range(number)])
+
+
 def request(session: str) -> pb.AllocateClientRequest:
     return pb.AllocateClientRequest(
         session=f"sessions/{session}",
@@ -65,8 +70,10 @@ async def measure(ports: Ports) -> None:
         async def empty(_: int) -> None:
             await call(b"x" * 60, timeout=5.0)
 
+        asked = [made(lambda n=n: f"held-{n}", 2 * CALLS) for n in range(max(CONCURRENCIES))]
+
         async def dedicated(number: int) -> None:
-            answer = await stub.AllocateClient(request(f"held-{number}"), timeout=5.0)
+            answer = await stub.AllocateClient(next(asked[number]), timeout=5.0)
             assert answer.lease.tier in (pb.ALLOCATION_TIER_DEDICATED, pb.ALLOCATION_TIER_WARM)
 
         print(
@@ -97,10 +104,11 @@ async def compare_warm(empty: Work, stub: SpeechPoolServiceStub, workers: int) -
     leases: list[pb.Lease] = []
 
     async def warm(_: int) -> None:
-        answer = await stub.AllocateClient(request(f"new-{next(NAMES)}"), timeout=5.0)
+        answer = await stub.AllocateClient(next(asked), timeout=5.0)
         leases.append(answer.lease)
 
     for _ in range(max(1, CALLS // 64)):
+        asked = made(lambda: f"new-{next(NAMES)}", 64 + workers)
         base += await at_concurrency(empty, workers, max(1, 64 // workers))
         mine += await at_concurrency(warm, workers, max(1, 64 // workers))
         assert all(lease.tier == pb.ALLOCATION_TIER_WARM for lease in leases)
