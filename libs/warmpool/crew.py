@@ -135,6 +135,8 @@ class Crew(Generic[T]):
         """Run a hook up to its first wait. A client it refuses is doomed."""
         try:
             outcome = begin(hook)
+            if isinstance(outcome, Rest):
+                slot.stock.returning += 1  # until `_finish`
             if outcome:
                 return outcome
         except Exception as error:
@@ -147,7 +149,6 @@ class Crew(Generic[T]):
 
     async def _finish(self, slot: Slot[T], rest: Rest[bool], cause: DiscardCause) -> bool:
         """The rest of a hook, bounded. A client it refuses, or that was cancelled in it, is doomed."""
-        slot.stock.returning += 1
         fit: bool | None = None
         try:
             fit = bool(await rest.finish(self._hook_seconds))
@@ -163,7 +164,7 @@ class Crew(Generic[T]):
 
     async def _examine(self, slot: Slot[T]) -> None:
         """Check a client that the ledger has set aside, counting it as returning meanwhile."""
-        slot.stock.returning -= 1  # `examine` counted it; `finish_check` counts for itself
+        slot.stock.returning -= 1  # `examine` counted it; a check that waits counts for itself
         fit = self.check(slot)
         if isinstance(fit, Rest):
             await self.finish_check(slot, fit)

@@ -165,11 +165,11 @@ class Requests(Generic[T]):
         if party.settled:
             return
         ledger, claim = self._ledger, party.claim
+        if all(other.settled or other is party for other in claim.parties):
+            ledger.leave_line(claim)
         party.error = self._timeout_refusal(claim.ask.stock, now - claim.ask.now, now)
         ledger.woken.append(party)
         ledger.todo = True
-        if all(other.settled for other in claim.parties):
-            ledger.leave_line(claim)
 
     @property
     def warm_count(self) -> int:
