@@ -144,10 +144,11 @@ class Stock(Generic[T]):
         return None
 
     def open_ended_well(self, slot: Slot[T], now: float) -> None:
-        """Its age counts from now."""
+        """Its age counts from now, and so does its rest, until somebody uses it."""
         slot.opened_at = now
         slot.retire_at = now + self.options.max_age_seconds * self._jitter()
         slot.max_idle = self.options.max_idle_seconds * self._jitter()
+        slot.best_before = min(slot.retire_at, now + slot.max_idle)
 
     def ahead(self, now: float) -> int:
         """Clients missing from the warm set, unless a failure advises to wait."""
