@@ -73,6 +73,8 @@ class _History:
         self.entries: list[_Entry] = []
         self._open: dict[str, _Entry] = {}
         self._segments: dict[str, tuple[_Planned, _Entry]] = {}
+        self._early: dict[str, list[SegmentHeard]] = {}
+        """Heard before planned: gateway and orchestrator write each for themselves."""
         self._calls: dict[str, _Entry] = {}
 
     def take(self, event: JournalEvent) -> None:
@@ -100,9 +102,12 @@ class _History:
         planned = _Planned(segment.text)
         entry.segments.append(planned)
         self._segments[segment.segment] = planned, entry
+        for heard in self._early.pop(segment.segment, ()):
+            self._heard(heard)
 
     def _heard(self, heard: SegmentHeard) -> None:
         if heard.segment not in self._segments:
+            self._early.setdefault(heard.segment, []).append(heard)
             return
         planned, entry = self._segments[heard.segment]
         planned.heard_length = max(planned.heard_length, heard.heard_text_length)

@@ -71,6 +71,12 @@ def test_a_cut_segment_shows_what_was_heard_though_told_after_the_next_utterance
     assert history(events)[0].interrupted
 
 
+def test_what_was_heard_may_be_told_before_its_segment() -> None:
+    """Gateway and orchestrator write to the journal each for themselves."""
+    events = [heard("t1/s0", 5, interrupted=True), planned("t1/s0", "Hello there.")]
+    assert shown(events) == [(ASSISTANT, "Hello")]
+
+
 def test_lengths_count_code_points() -> None:
     assert shown([planned("t1/s0", "🎧é日本"), heard("t1/s0", 3)]) == [(ASSISTANT, "🎧é日")]
 
