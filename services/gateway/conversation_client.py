@@ -95,7 +95,8 @@ class Conversation:
             return await self._open_at(first, epoch, listener)
         except MeshError as error:
             others = self._fleet.addresses - {first}
-            if not others or not error.retryable or error.is_reason(Reason.STORE_UNAVAILABLE):
+            elsewhere = error.retryable or error.is_reason(Reason.POOL_EXHAUSTED)
+            if not others or not elsewhere or error.is_reason(Reason.STORE_UNAVAILABLE):
                 raise
             self._fleet.suspect(first)
         return await self._open_at(self._fleet.pick(exclude={first}), epoch, listener)

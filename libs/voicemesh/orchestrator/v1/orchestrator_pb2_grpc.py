@@ -65,6 +65,8 @@ class OrchestratorServiceServicer:
         * `ABORTED` / `CALL_OWNER_SUPERSEDED`: a writer with a higher epoch took over. Stop.
         * `FAILED_PRECONDITION` / `CONVERSATION_ALREADY_OPEN`: this pod has one for the session with the
         same epoch. A bug; log it.
+        * `RESOURCE_EXHAUSTED` / `POOL_EXHAUSTED` + RetryInfo: the pod has as many conversations as it
+        takes. Another pod once, then tell the caller.
         * `UNAVAILABLE` / `POD_DRAINING`: before `ready`: use another pod.
         * `UNAVAILABLE` / `STORE_UNAVAILABLE` + RetryInfo: a new conversation cannot be journalled.
         A turn that fails ends with `TurnCompleted.OUTCOME_FAILED`; the stream goes on.
