@@ -48,7 +48,7 @@ EDGES = (
 
 OUTSIDE_EDGES = (
     Edge("gateway", "acs", "answering, placing and transferring calls", "outside", built=False),
-    Edge("speech-pool", "speech-provider", "audio and text", "outside", built=False),
+    Edge("speech-pool", "speech-provider", "audio and text", "outside"),
     Edge("orchestrator", "model", "what the agent is to say or do", "outside"),
     Edge("tool-executor", "embeddings", "vectors of questions and passages", "outside"),
     Edge("tool-executor", "cosmos", "documents and vectors", "outside", built=False),

@@ -88,14 +88,26 @@ def _ends(rule: Rule) -> set[str]:
     return {end for end, mark in AZURE_ENDS.items() if mark in address}
 
 
-AZURE_ENDS = {"redis": "10.20.1.0/27", "model": "10.20.2.0/27", "embeddings": "10.20.3.0/27"}
+AZURE_ENDS = {
+    "redis": "10.20.1.0/27",
+    "model": "10.20.2.0/27",
+    "embeddings": "10.20.3.0/27",
+    "speech-provider": "10.20.4.0/27",
+}
 
 
 @pytest.fixture(scope="module")
 def azure(chart: HelmChart) -> Objects:
     """The Azure values with every outside end at an address of its own."""
-    peers = [{"ipBlock": {"cidr": AZURE_ENDS["embeddings"]}}]
-    return chart.render(chart.shipped("azure", {"embeddings/peers": peers}))
+    own = {
+        f"{end}/peers": [{"ipBlock": {"cidr": AZURE_ENDS[end]}}]
+        for end in ("embeddings", "speech-provider")
+    }
+    return chart.render(chart.shipped("azure", own))
+
+
+def test_the_local_profile_reaches_no_speech_provider(chart: HelmChart) -> None:
+    assert ("speech-pool", "speech-provider") not in outward(chart.render(chart.shipped("local")))
 
 
 def test_the_policies_allow_the_call_graph_and_nothing_else(azure: Objects) -> None:

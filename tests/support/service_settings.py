@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from unittest import mock
 
+from pydantic import AliasChoices
+
 from meshkit.settings import PREFIX, MeshSettings, load_settings
 
 
@@ -26,7 +28,10 @@ def settings_class(service: str) -> type[MeshSettings]:
 def variables(service: str) -> set[str]:
     """The environment variables that a service reads, of those with the mesh's prefix."""
     fields = settings_class(service).model_fields
-    return {PREFIX + name.upper() for name, f in fields.items() if f.validation_alias is None}
+    plain = {PREFIX + name.upper() for name, f in fields.items() if f.validation_alias is None}
+    aliases = [f.validation_alias for f in fields.values()]
+    choices = [a.choices for a in aliases if isinstance(a, AliasChoices)]
+    return plain | {str(c) for some in choices for c in some if str(c).startswith(PREFIX)}
 
 
 def loaded(service: str, environment: Mapping[str, str]) -> MeshSettings:
