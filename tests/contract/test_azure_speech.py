@@ -311,8 +311,8 @@ async def test_silence_of_the_service_in_a_call_is_noticed(service: Service) -> 
     reading = asyncio.create_task(read(stream))
     async with asyncio.timeout(5):
         while not reading.done():
-            stream.write(encode("x" * 5, end=False))
-            await asyncio.sleep(0)
+            stream.write(encode("x", end=False)[:640])
+            await asyncio.sleep(0.02)  # the pace of a call
 
     with pytest.raises(ProviderError, match=r"did not answer to sound within 0\.2 s"):
         await reading
@@ -517,3 +517,32 @@ async def test_failures_quote_nothing_that_was_said(
 
     assert "swordfish" not in caplog.text + str(caught.value)
     await service.provider.synthesizers.close(client)
+
+
+async def test_a_lease_goes_on_with_a_fresh_recogniser_after_a_drop(service: Service) -> None:
+    pool = WarmPool(
+        service.provider.recognizers,
+        name="ears",
+        warm_target=1,
+        max_size=4,
+        discard_on=(ProviderError,),
+    )
+    await pool.prepare()
+    lease = await pool.allocate("a session")
+    async with pool.stream(lease.lease_id) as client:
+        stream = client.start(ENGLISH)
+        stream.write(encode("half of a sen", end=False))
+        service.emulator.drop()
+        with pytest.raises(ProviderError, match="lost"):
+            await read(stream)
+        await stream.aclose()
+
+    async with pool.stream(lease.lease_id) as client:
+        stream = client.start(ENGLISH)
+        stream.write(encode("again from the start"))
+        stream.finish()
+        assert finals(await read(stream)) == ["again from the start"]
+        await stream.aclose()
+
+    await pool.close()
+    assert service.provider.sdk_threads == 0
