@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection
 from typing import Generic, NamedTuple, TypeVar
 
@@ -73,15 +74,13 @@ class Checkout(Generic[T]):
         idle client has begun, or for which there is nothing yet. Waits."""
         requests = self._requests
         check: PendingCheck[T] | None = None
-        until = self._deadline(ask, deadline)
+        at_maximum = not (isinstance(found, PendingCheck) or self._may_open(ask))
+        until = self._until(ask, max_wait if at_maximum else None, deadline)
         if isinstance(found, PendingCheck):
             check = found
             found = requests.line_up(ask)
-        else:
-            if max_wait is not None and not self._may_open(ask):
-                until = min(until, ask.now + max_wait)
-            if found is None:
-                found = requests.enqueue(ask, may_wait=max_wait is None or max_wait > 0)
+        elif found is None:
+            found = requests.enqueue(ask, may_wait=max_wait is None or max_wait > 0)
         grant = await self._wait(found, ask, until, check)
         now = self._clock()
         grant.extend(ask.ttl, now)
@@ -151,10 +150,13 @@ class Checkout(Generic[T]):
                 allowed_tiers=ask.tiers,
             )
 
-    def _deadline(self, ask: Ask[T], deadline: float | None) -> float:
-        if deadline is None:
-            return ask.now + self._ledger.options.default_wait_seconds
-        return deadline
+    def _until(self, ask: Ask[T], max_wait: float | None, deadline: float | None) -> float:
+        """The earlier of what bounds the wait; the default if nothing does."""
+        if max_wait is not None:
+            return min(ask.now + max_wait, math.inf if deadline is None else deadline)
+        if deadline is not None:
+            return deadline
+        return ask.now + self._ledger.options.default_wait_seconds
 
     def _may_open(self, ask: Ask[T]) -> bool:
         """Whether a client may be opened for the request, so that it waits for no other's end."""

@@ -12,11 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 _MAY_BE_ZERO = {
+    "warm_ceiling",
     "warm_margin",
     "check_bypass_seconds",
     "age_jitter",
-    "max_waiting",
-    "slow_opens",
 }
 
 
