@@ -58,7 +58,7 @@ class Breaker:
         """
         if self._streak == 0:
             return None
-        if self._streak > 1 and now < self.retry_at:
+        if (self._streak > 1 or self.state is BreakerState.OPEN) and now < self.retry_at:
             return 0
         return 1
 

@@ -1,411 +1,332 @@
-"""Cancelling at every await: nothing is lost, nothing is held twice, everything is closed.
+"""Cancelled at any await, nothing is lost: no client, no lease, no place in the line.
 
-Each scenario is one coroutine. It is run again and again, cancelled at its first suspension, at its
-second, and so on, until it ends before it could be cancelled. Every hook of the factory takes a few
-turns of the loop, so that each has suspensions inside. After each run the pool must be whole.
+Each scenario is run again and again and cancelled at its first, second, third, ... suspension, until
+a run ends without having been cancelled. It is done in both ways in which asyncio cancels: while the
+scenario waits, and in the very turn in which what it waits for has come about. Every hook of the
+factory suspends, so that each of its steps is such a point.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
+import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from dataclasses import dataclass, field
-from types import coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from tests.support.pool_factory import Client, Clock, Factory, settle
-from warmpool import AllocationTier, PoolDraining, PoolError, PoolOptions, Reuse, WarmPool
+from tests.support.pool_factory import Client, Factory, settle
+from warmpool import PoolError, PoolOptions, Reuse, WarmPool
 
-COLD = AllocationTier.COLD
-TURNS = 2
-"""Loop turns that each hook takes."""
-MOST_SUSPENSIONS = 200
-"""A scenario has fewer; more means that it hangs."""
+Pool = WarmPool[Client]
 
 
-@dataclass
-class Stage:
-    """A fresh pool for one run, and who was seen with which client."""
+class Holder:
+    """Asks for leases, and knows which ones it was told of and has not given back."""
 
-    factory: Factory
-    pool: WarmPool[Client]
-    clock: Clock
-    users: dict[int, str] = field(default_factory=dict)
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.told: set[str] = set()
 
-    async def use(self, session: str) -> None:
-        """Allocate, stream, release: the whole life of a lease."""
-        lease = await self.pool.allocate(session)
-        try:
-            async with self.pool.stream(lease.lease_id, session=session) as client:
-                await self.alone_with(client, session)
-        finally:
-            await self.pool.release(lease.lease_id)
+    async def ask(self, session: str) -> str:
+        lease_id = (await self.pool.allocate(session)).lease_id
+        self.told.add(lease_id)
+        return lease_id
 
-    async def alone_with(self, client: Client, session: str) -> None:
-        """Use the client for a turn; nobody else may, and it must be alive and open."""
-        assert client.number not in self.users
-        assert (client.alive, client.closes) == (True, 0)
-        self.users[client.number] = session
-        try:
-            await asyncio.sleep(0)
-        finally:
-            del self.users[client.number]
+    async def give_back(self, lease_id: str, *, discard: bool = False) -> None:
+        await self.pool.release(lease_id, discard=discard)
+        self.told.discard(lease_id)
 
 
-Scenario = Callable[[Stage], Coroutine[Any, Any, None]]
+Scenario = Callable[[Holder], Coroutine[Any, Any, None]]
 
 
-# --------------------------------------------------------------------------- scenarios
+class CancelledAt:
+    """Runs a coroutine and cancels its task at the given suspension."""
+
+    def __init__(self, work: Coroutine[Any, Any, None], at: int, *, late: bool) -> None:
+        self.reached = False
+        self._work = work
+        self._at = at
+        self._late = late
+
+    async def run(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await self._drive(task)
+
+    @types.coroutine
+    def _drive(self, task: asyncio.Task[None]) -> Generator[Any, Any, None]:
+        step = 0
+        send: Callable[[], Any] = lambda: self._work.send(None)  # noqa: E731
+        while True:
+            try:
+                awaited = send()
+            except StopIteration:
+                return
+            due = step == self._at
+            step += 1
+            if due:
+                self.reached = True
+                if self._late and isinstance(awaited, asyncio.Future):
+                    awaited.add_done_callback(lambda _: task.cancel())
+                else:
+                    asyncio.get_running_loop().call_soon(task.cancel)
+            try:
+                yield awaited
+            except BaseException as error:
+                send = _throwing(self._work, error)
+            else:
+                send = lambda: self._work.send(None)  # noqa: E731
 
 
-async def allocates_warm(stage: Stage) -> None:
-    await stage.pool.allocate("a")
+def _throwing(work: Coroutine[Any, Any, None], error: BaseException) -> Callable[[], Any]:
+    return lambda: work.throw(error)
 
 
-async def allocates_cold(stage: Stage) -> None:
-    await stage.pool.allocate("a", allowed_tiers=[COLD])
+# ---------------------------------------------------------------------- scenarios
 
 
-async def allocates_while_dead_clients_are_found(stage: Stage) -> None:
-    for client in stage.factory.made:
-        client.alive = False
-    await stage.pool.allocate("a")
-
-
-async def waits_at_the_maximum(stage: Stage) -> None:
-    held = [await stage.pool.allocate(f"held-{n}") for n in range(3)]
-    waiting = asyncio.create_task(stage.use("waits"))
-    try:
+async def ask_and_give_back(holder: Holder) -> None:
+    lease = await holder.ask("x")
+    async with holder.pool.stream(lease):
         await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await stage.pool.release(held[0].lease_id)
-        await waiting
-    finally:
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+    await holder.give_back(lease)
 
 
-async def is_served_at_the_maximum(stage: Stage) -> None:
-    """The scenario itself waits; others give back."""
-    held = [await stage.pool.allocate(f"held-{n}") for n in range(3)]
-    pool = stage.pool
-    giving = asyncio.create_task(_after_turns(3, lambda: pool.release(held[1].lease_id)))
-    try:
-        await stage.use("waits")
-    finally:
-        await giving
-
-
-async def joins_an_ask_of_its_session(stage: Stage) -> None:
-    other = asyncio.create_task(stage.pool.allocate("a", allowed_tiers=[COLD]))
-    try:
-        await asyncio.sleep(0)
-        mine = await stage.pool.allocate("a", allowed_tiers=[COLD])
-        assert (await other).lease_id == mine.lease_id
-    finally:
-        await asyncio.gather(other, return_exceptions=True)
-
-
-async def streams_twice(stage: Stage) -> None:
-    lease = await stage.pool.allocate("a")
+async def stream_twice(holder: Holder) -> None:
+    lease = await holder.ask("x")
     for _ in range(2):
-        async with stage.pool.stream(lease.lease_id) as client:
-            await stage.alone_with(client, "a")
+        async with holder.pool.stream(lease):
+            await asyncio.sleep(0)
+    await holder.give_back(lease, discard=True)
 
 
-async def streams_on_after_an_error(stage: Stage) -> None:
-    lease = await stage.pool.allocate("a")
-    with pytest.raises(ConnectionError):
-        async with stage.pool.stream(lease.lease_id):
-            raise ConnectionError("the socket broke")
-    async with stage.pool.stream(lease.lease_id) as client:
-        await stage.alone_with(client, "a")
-
-
-async def uses_and_gives_back(stage: Stage) -> None:
-    await stage.use("a")
-
-
-async def gives_back_to_be_discarded(stage: Stage) -> None:
-    lease = await stage.pool.allocate("a")
-    await stage.pool.release(lease.lease_id, discard=True)
-
-
-async def ends_a_lease_under_its_stream(stage: Stage) -> None:
-    lease = await stage.pool.allocate("a")
-    async with stage.pool.stream(lease.lease_id):
-        await stage.pool.release(lease.lease_id)
+async def break_a_stream_and_open_another(holder: Holder) -> None:
+    lease = await holder.ask("x")
+    with suppress(ConnectionError):
+        async with holder.pool.stream(lease):
+            raise ConnectionError
+    async with holder.pool.stream(lease):
         await asyncio.sleep(0)
+    await holder.give_back(lease)
 
 
-async def lets_a_lease_expire(stage: Stage) -> None:
-    await stage.pool.allocate("a", ttl_seconds=1)
-    stage.clock.advance(1)
-    stage.pool.sweep()
-    await stage.pool.allocate("a")
-
-
-async def rotates_and_allocates(stage: Stage) -> None:
-    stage.pool.rotate(drop=True)
-    await stage.use("a")
-
-
-async def opens_fail(stage: Stage) -> None:
-    stage.factory.open_error = lambda: ConnectionError("down")
-    stage.pool.rotate(drop=True)
-    with pytest.raises(PoolError):
-        await stage.pool.allocate("a")
-
-
-async def closes(stage: Stage) -> None:
-    lease = await stage.pool.allocate("a")
-    stage.pool.borrow(lease.lease_id)
-    await stage.pool.close()
-
-
-async def closes_while_opening(stage: Stage) -> None:
-    asking = asyncio.create_task(stage.pool.allocate("a", allowed_tiers=[COLD]))
+async def wait_for_another_session(holder: Holder) -> None:
+    """Fills the pool, waits in line, and is served when a lease ends."""
+    held = [await holder.ask(f"held-{number}") for number in range(3)]
+    loop = asyncio.get_running_loop()
+    giving_back = loop.create_task(_after(5, lambda: holder.give_back(held[0])))
     try:
-        await asyncio.sleep(0)
-        await stage.pool.close()
+        await holder.give_back(await holder.ask("x"))
     finally:
-        await asyncio.gather(asking, return_exceptions=True)
+        await asyncio.wait([giving_back])
 
 
-async def begins_again(stage: Stage) -> None:
-    await stage.pool.close()
-    await stage.pool.prepare()
-    await stage.use("a")
+async def _after(turns: int, then: Callable[[], Awaitable[None]]) -> None:
+    await settle(turns)
+    await then()
 
 
-async def drains_and_streams(stage: Stage) -> None:
-    lease = await stage.pool.allocate("a")
-    stage.pool.drain()
-    async with stage.pool.stream(lease.lease_id) as client:
-        await stage.alone_with(client, "a")
-    await stage.pool.release(lease.lease_id)
+async def ask_side_by_side(holder: Holder) -> None:
+    async def one(session: str) -> None:
+        await holder.give_back(await holder.ask(session))
+
+    async with asyncio.TaskGroup() as group:
+        for session in ("x", "x", "y", "z", "w"):
+            group.create_task(one(session))
 
 
 SCENARIOS = [
-    allocates_warm,
-    allocates_cold,
-    allocates_while_dead_clients_are_found,
-    waits_at_the_maximum,
-    is_served_at_the_maximum,
-    joins_an_ask_of_its_session,
-    streams_twice,
-    streams_on_after_an_error,
-    uses_and_gives_back,
-    gives_back_to_be_discarded,
-    ends_a_lease_under_its_stream,
-    lets_a_lease_expire,
-    rotates_and_allocates,
-    opens_fail,
-    closes,
-    closes_while_opening,
-    begins_again,
-    drains_and_streams,
+    ask_and_give_back,
+    stream_twice,
+    break_a_stream_and_open_another,
+    wait_for_another_session,
+    ask_side_by_side,
 ]
 
 
-# --------------------------------------------------------------------------- the tests
-
-
-@pytest.mark.parametrize("reuse", Reuse)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-async def test_cancelled_at_every_await(scenario: Scenario, reuse: Reuse) -> None:
-    for nth in range(1, MOST_SUSPENSIONS):
-        stage = _stage(reuse)
-        await stage.pool.prepare()
-        if not await _cancelled_at(nth, scenario(stage)):
-            await _must_be_whole(stage)
-            assert nth > 1  # it had something to be cancelled at
-            return
-        await _must_be_whole(stage)
-    pytest.fail(f"{scenario.__name__} does not end")
-
-
-@pytest.mark.parametrize("reuse", Reuse)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-async def test_cancelled_after_every_turn_of_the_loop(scenario: Scenario, reuse: Reuse) -> None:
-    """One await may last many turns, in which the pool's own tasks open, hand over and close."""
-    for turn in range(MOST_SUSPENSIONS):
-        stage = _stage(reuse)
-        await stage.pool.prepare()
-        running = asyncio.create_task(scenario(stage))
-        ended = not await _cancelled_after(turn, running)
-        await _must_be_whole(stage)
-        if ended:
-            return
-    pytest.fail(f"{scenario.__name__} does not end")
-
-
-async def test_prepare_cancelled_after_every_turn_closes_what_it_opened() -> None:
-    for turn in range(MOST_SUSPENSIONS):
-        stage = _stage(Reuse.RESET)
-        cancelled = await _cancelled_after(turn, asyncio.create_task(_prepares(stage)))
-        assert (stage.factory.open_clients == []) is cancelled
-        assert await stage.pool.prepare() == 0
-        await _must_be_whole(stage)
-        if not cancelled:
-            assert turn > TURNS
-            return
-    pytest.fail("prepare does not end")
-
-
-async def test_close_cancelled_after_every_turn_can_be_called_again() -> None:
-    """Cancelling `close` interrupts the waiting, not the closing; the next `close` waits again."""
-    for turn in range(MOST_SUSPENSIONS):
-        stage = _stage(Reuse.RESET)
-        await stage.pool.prepare()
-        await stage.pool.allocate("a")
-        cancelled = await _cancelled_after(turn, asyncio.create_task(stage.pool.close()))
-        await stage.pool.close()
-        assert [client.closes for client in stage.factory.made] == [1] * len(stage.factory.made)
-        if not cancelled:
-            assert turn > TURNS
-            return
-    pytest.fail("close does not end")
-
-
-async def test_every_hook_cancelled_by_the_factory_itself_loses_no_client() -> None:
-    """A hook may end by a cancellation that is not its caller's, as when a library misuses it."""
-    for hook in ("open", "warm", "check", "reset"):
-        stage = _stage(Reuse.RESET)
-        await stage.pool.prepare()
-        _cancels_itself(stage.factory, hook)
-        stage.pool.rotate(drop=hook in ("open", "warm"))  # so that it is called
-        using = asyncio.create_task(stage.use("a"))
-        await settle(40)
-        using.cancel()
-        await asyncio.gather(using, return_exceptions=True)
-        _cancels_itself(stage.factory, None)
-        await _must_be_whole(stage)
-
-
-# --------------------------------------------------------------------------- how
-
-
-def _stage(reuse: Reuse) -> Stage:
-    factory, clock = Factory(reuse=reuse, hook_turns=TURNS), Clock()
-    pool = WarmPool(
-        factory,
-        name="p",
-        warm_target=2,
-        max_size=3,
-        clock=clock,
-        rng=random.Random(7),
-        options=PoolOptions(breaker_failures=1),
-    )
-    return Stage(factory, pool, clock)
-
-
-async def _prepares(stage: Stage) -> None:
-    await stage.pool.prepare()
-
-
-async def _after_turns(turns: int, act: Callable[[], Awaitable[None]]) -> None:
-    await settle(turns)
-    await act()
-
-
-async def _cancelled_at(nth: int, scenario: Coroutine[Any, Any, None]) -> bool:
-    """Run a scenario; throw a cancellation into it at its nth suspension, where it then awaits.
-
-    False: it ended without having suspended so often.
-    """
-    suspensions = 0
-
-    @coroutine
-    def stepped() -> Generator[Any, Any, None]:
-        nonlocal suspensions
-        try:
-            waits_for = scenario.send(None)
-            while True:
-                suspensions += 1
-                if suspensions == nth:
-                    task.cancel()
-                try:
-                    sent = yield waits_for
-                except BaseException as error:
-                    waits_for = scenario.throw(error)
-                else:
-                    waits_for = scenario.send(sent)
-        except StopIteration:
-            return
-
-    async def run() -> None:
-        await stepped()
-
-    task = asyncio.create_task(run())
-    (outcome,) = await asyncio.gather(task, return_exceptions=True)
-    if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
-        raise outcome
-    return suspensions >= nth
-
-
-async def _cancelled_after(turns: int, task: asyncio.Task[None]) -> bool:
-    """Cancel a task after some turns of the loop, and wait for it. False: it had ended."""
-    await settle(turns)
-    task.cancel()
-    (outcome,) = await asyncio.gather(task, return_exceptions=True)
-    if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
-        raise outcome
-    return outcome is not None
-
-
-def _cancels_itself(factory: Factory, hook: str | None) -> None:
-    """Have one hook raise CancelledError after a turn; with None, have all behave again."""
-    for name in ("open", "warm", "check", "reset"):
-        factory.__dict__.pop(name, None)
-
-    async def cancelled(*_: object) -> bool:
-        await asyncio.sleep(0)
-        raise asyncio.CancelledError
-
-    if hook is not None:
-        factory.__dict__[hook] = cancelled
-
-
-async def _must_be_whole(stage: Stage) -> None:
-    """No client lost or held twice, the pool serves to its full size, and closes all it opened."""
-    stage.factory.open_error = None
-    stage.factory.hook_turns = 0
-    for _ in range(4):  # a failed provider is probed again after its pause
-        stage.clock.advance(0.5)
-        stage.pool.sweep()
+@pytest.mark.parametrize("late", [False, True], ids=["while-waiting", "when-served"])
+@pytest.mark.parametrize("warm_target", [0, 1])
+@pytest.mark.parametrize("reuse", list(Reuse))
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_a_holder_cancelled_at_any_await_loses_nothing(
+    scenario: Scenario, reuse: Reuse, warm_target: int, late: bool
+) -> None:
+    at = 0
+    reached = True
+    while reached:
+        factory = Factory(reuse, hook_turns=1)
+        pool: Pool = WarmPool(factory, name="p", warm_target=warm_target, max_size=3)
+        await pool.prepare()
+        holder = Holder(pool)
+        cancelled = CancelledAt(scenario(holder), at, late=late)
+        task = asyncio.create_task(cancelled.run())
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is not None:
+            raise AssertionError(f"at {at}") from task.exception()
+        reached = cancelled.reached
         await settle()
-    assert stage.users == {}
-    stats = stage.pool.stats()
-    assert (stats.opening_count, stats.closing_count, stats.waiting_count) == (0, 0, 0)
-    assert len(stage.factory.open_clients) == stats.warm_count + _clients_leased(stage)
-    assert len(stage.factory.open_clients) <= stats.max_size
-    await _must_serve(stage)
-    await stage.pool.close()
-    assert [client.closes for client in stage.factory.made] == [1] * len(stage.factory.made)
+        await everything_is_in_its_place(holder, factory, at)
+        at += 1
+    assert at > 1
 
 
-def _clients_leased(stage: Stage) -> int:
-    """Clients under a lease; each under one."""
-    leases = [stage.pool.lease_of(client) for client in stage.factory.made]
-    ids = [lease.lease_id for lease in leases if lease is not None]
-    assert len(set(ids)) == len(ids)
-    return len(ids)
+async def everything_is_in_its_place(holder: Holder, factory: Factory, at: int) -> None:
+    """A lease that its holder knew of, and could not give back, is left until its time is over.
+    None is left that nobody was told of, and nothing else is."""
+    pool = holder.pool
+    stats = pool.stats()
+    assert stats.waiting_count == 0, at
+    assert stats.opening_count == stats.closing_count == 0, at
+    assert set(pool._ledger.grants) <= holder.told, at
+    assert len(factory.open_clients) == stats.warm_count + _with_client(pool), at
+    for lease_id in list(holder.told):
+        await pool.release(lease_id)
+    for number in range(3):
+        assert (await pool.allocate(f"someone else {number}")).session, at
+    await pool.close()
+    assert [client.closes for client in factory.made] == [1] * len(factory.made), at
 
 
-async def _must_serve(stage: Stage) -> None:
-    """Once what is held has expired, as many sessions as `max_size` get a client at a time."""
-    pool = stage.pool
+def _with_client(pool: Pool) -> int:
+    return sum(pool.lease_of(client) is not None for client in _clients(pool))
+
+
+def _clients(pool: Pool) -> list[Client]:
+    return [slot.client for slot in pool._ledger.slots if slot.client is not None]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while-waiting", "when-served"])
+async def test_prepare_cancelled_at_any_await_leaves_nothing_open(late: bool) -> None:
+    at = 0
+    reached = True
+    while reached:
+        factory = Factory(hook_turns=1)
+        pool: Pool = WarmPool(factory, name="p", warm_target=2, max_size=3)
+
+        async def prepare(pool: Pool = pool) -> None:
+            await pool.prepare()
+
+        cancelled = CancelledAt(prepare(), at, late=late)
+        task = asyncio.create_task(cancelled.run())
+        await asyncio.wait([task])
+        reached = cancelled.reached
+        if task.cancelled():
+            assert factory.open_clients == []
+            assert await pool.prepare() == 0
+        await pool.close()
+        assert [client.closes for client in factory.made] == [1] * len(factory.made)
+        at += 1
+    assert at > 1
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while-waiting", "when-served"])
+async def test_close_cancelled_at_any_await_can_be_called_again(late: bool) -> None:
+    at = 0
+    reached = True
+    while reached:
+        factory = Factory(hook_turns=2)
+        pool: Pool = WarmPool(factory, name="p", warm_target=2, max_size=4)
+        await pool.prepare()
+        lease = await pool.allocate("a")
+        waiting = [asyncio.create_task(pool.allocate(f"s{number}")) for number in range(5)]
+        await asyncio.sleep(0)
+        async with pool.stream(lease.lease_id):
+            cancelled = CancelledAt(pool.close(), at, late=late)
+            task = asyncio.create_task(cancelled.run())
+            await asyncio.wait([task])
+        reached = cancelled.reached
+        await pool.close()
+        assert [client.closes for client in factory.made] == [1] * len(factory.made)
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(answer, PoolError | tuple) for answer in answers)
+        at += 1
+    assert at > 1
+
+
+async def test_opens_cancelled_in_any_turn_are_closed() -> None:
+    """Close comes while clients are being opened and warmed, at every stage."""
+    for turns in range(1, 14):
+        factory = Factory(hook_turns=2)
+        pool: Pool = WarmPool(factory, name="p", warm_target=3, max_size=3)
+        preparing = asyncio.create_task(pool.prepare())
+        await settle(turns)
+        await pool.close()
+        await asyncio.wait([preparing])
+        assert [client.closes for client in factory.made] == [1] * len(factory.made)
+        assert pool.stats().opening_count == 0
+
+
+async def test_everything_in_the_middle_of_everything_is_closed() -> None:
+    """Warm, leased, in a stream, being reset, checked, opened, waited for: all closed, once."""
+    factory = Factory()
+    options = PoolOptions(check_interval_seconds=0.001)
+    pool: Pool = WarmPool(factory, name="p", warm_target=2, max_size=6, options=options)
     await pool.prepare()
-    stage.clock.advance(30)
-    pool.sweep()
+    streaming, resetting = await pool.allocate("streaming"), await pool.allocate("resetting")
+    await pool.allocate("idle holder")
     await settle()
-    assert pool.stats().leased_count == 0
-    try:
-        leases = await asyncio.gather(*(pool.allocate(f"after-{n}") for n in range(3)))
-    except PoolDraining:
-        return
-    assert len({pool.borrow(lease.lease_id).number for lease in leases}) == 3
+    pool.borrow(resetting.lease_id)
+    factory.hook_gate = asyncio.Event()
+    reset = asyncio.create_task(pool.release(resetting.lease_id))
+    async with pool.stream(streaming.lease_id):
+        pool.sweep()
+        factory.gate = asyncio.Event()
+        pool.set_warm_target(6)
+        await settle()
+        closing = asyncio.create_task(pool.close())
+        await settle()
+        assert not closing.done()
+        factory.hook_gate.set()
+        await closing
+    await reset
+    assert [client.closes for client in factory.made] == [1] * len(factory.made)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), TimeoutError()])
+async def test_a_close_that_fails_frees_its_place_all_the_same(error: Exception) -> None:
+    factory = Factory(close_error=error)
+    pool: Pool = WarmPool(factory, name="p", warm_target=0, max_size=1)
+    await pool.prepare()
+    for number in range(3):
+        lease = await pool.allocate(f"s{number}")
+        await pool.release(lease.lease_id, discard=True)
+    await pool.close()
+    assert len(factory.made) == 3
+
+
+async def test_hooks_that_never_end_are_given_up() -> None:
+    class Stuck(Factory):
+        async def close(self, client: Client) -> None:
+            await super().close(client)
+            await asyncio.Event().wait()
+
+    factory = Stuck()
+    options = PoolOptions(hook_seconds=0.01)
+    pool: Pool = WarmPool(factory, name="p", warm_target=0, max_size=1, options=options)
+    await pool.prepare()
+    lease = await pool.allocate("a")
+    pool.borrow(lease.lease_id)
+    factory.hook_gate = asyncio.Event()
+    await pool.release(lease.lease_id)  # the reset never ends either
+    assert pool.stats().discarded_counts == {"failed_reset": 1}
+    assert (await pool.allocate("b")).session == "b"
+    await pool.close()
+    assert [client.closes for client in factory.made] == [1, 1]
+
+
+async def test_a_task_cancelled_by_a_stranger_before_its_first_step_loses_no_client() -> None:
+    factory = Factory()
+    pool: Pool = WarmPool(factory, name="p", warm_target=2, max_size=3)
+    await pool.prepare()
+    mine = asyncio.all_tasks()
+    lease = await pool.allocate("a")  # begins a refill
+    await pool.release(lease.lease_id, discard=True)  # begins a close
+    for task in asyncio.all_tasks() - mine:
+        task.cancel()
+    await settle()
+    assert factory.made[1].closes == 1
+    await pool.close()
+    assert [client.closes for client in factory.made] == [1] * len(factory.made)
