@@ -1,6 +1,7 @@
 """The pool as a whole: its end, what it tells observers and in its statistics.
 
-Settings are in `test_settings`, leases in `test_leases`, the line in `test_waiting`, opening and closing in `test_supply`.
+Settings are in `test_settings`, leases in `test_leases`, the line in `test_waiting`, opening and
+closing in `test_supply`.
 """
 
 from __future__ import annotations
