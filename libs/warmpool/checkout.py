@@ -50,10 +50,10 @@ class Checkout(Generic[T]):
         tiers: Collection[AllocationTier] | None,
         ttl: float,
         now: float,
-    ) -> Lease | PendingCheck[T] | None:
+    ) -> Grant[T] | PendingCheck[T] | None:
         """The first idle client that is fit, leased; or one whose check waits; or nothing."""
         requests = self._requests
-        found: Lease | Slot[T] | None = slot
+        found: Grant[T] | Slot[T] | None = slot
         while isinstance(found, Slot):
             fit = self._crew.check(found)
             if fit is True:
@@ -98,7 +98,7 @@ class Checkout(Generic[T]):
         now = self._clock()
         check: PendingCheck[T] | None = None
         while check is None and (slot := self._ledger.pop_idle(grant.stock, now)) is not None:
-            fit = now - slot.checked_at < self._ledger.bypass or self._crew.check(slot)
+            fit = now < slot.trusted_until or self._crew.check(slot)
             if fit is True:
                 self._ledger.give_next(grant, slot)
                 return

@@ -22,6 +22,8 @@ from .supply import Supply
 T = TypeVar("T")
 
 _FAILED_CHECK = DiscardCause.FAILED_CHECK
+_FAILED_RESET = DiscardCause.FAILED_RESET
+_WARM = AllocationTier.WARM
 
 log = logging.getLogger("warmpool")
 
@@ -112,19 +114,25 @@ class Crew(Generic[T]):
     async def finish_check(self, slot: Slot[T], rest: Rest[bool]) -> None:
         """See a check to its end, then deliver the client or close it."""
         if await self._finish(slot, rest, _FAILED_CHECK):
-            self._ledger.deliver(slot, AllocationTier.WARM, self._clock())
+            self._ledger.deliver(slot, _WARM, self._clock())
         self.settle()
 
-    async def reset(self, slot: Slot[T]) -> None:
-        """Make a given back client as new, then deliver it; close it if that fails."""
+    def begin_reset(self, slot: Slot[T]) -> Rest[bool] | None:
+        """Make a client that was given back as new, then deliver it or close it. Returns what is
+        left to do if the reset waits, for `finish_reset`."""
         reset = slot.stock.factory.reset(slot.client)  # type: ignore[arg-type]
-        outcome = self._begin(slot, reset, DiscardCause.FAILED_RESET)
-        if isinstance(outcome, Rest):
-            outcome = await self._finish(slot, outcome, DiscardCause.FAILED_RESET)
-        if outcome:
-            self._ledger.deliver(slot, AllocationTier.WARM, self._clock())
-        if self._ledger.todo:
-            self.settle()
+        fit = self._begin(slot, reset, _FAILED_RESET)
+        if isinstance(fit, Rest):
+            return fit
+        if fit:
+            self._ledger.deliver(slot, _WARM, self._clock())
+        return None
+
+    async def finish_reset(self, slot: Slot[T], rest: Rest[bool]) -> None:
+        """See a reset to its end, then deliver the client or close it."""
+        if await self._finish(slot, rest, _FAILED_RESET):
+            self._ledger.deliver(slot, _WARM, self._clock())
+        self.settle()
 
     def _begin(
         self,
@@ -135,10 +143,13 @@ class Crew(Generic[T]):
         """Run a hook up to its first wait. A client it refuses is doomed."""
         try:
             outcome = begin(hook)
+            if outcome is True:
+                return True
             if isinstance(outcome, Rest):
                 slot.stock.returning += 1  # until `_finish`
-            if outcome:
                 return outcome
+            if outcome:
+                return True
         except Exception as error:
             self._complain("a hook raised", cause, error)
         except BaseException:
@@ -170,7 +181,7 @@ class Crew(Generic[T]):
             await self.finish_check(slot, fit)
             return
         if fit:
-            self._ledger.deliver(slot, AllocationTier.WARM, self._clock())
+            self._ledger.deliver(slot, _WARM, self._clock())
         self.settle()
 
     async def _open(self, slot: Slot[T]) -> None:

@@ -49,6 +49,7 @@ class Slot(Generic[T]):
         "retire_at",
         "state",
         "stock",
+        "trusted_until",
         "uses",
     )
 
@@ -59,6 +60,8 @@ class Slot(Generic[T]):
         self.state = SlotState.OPENING
         self.opened_at = now
         self.checked_at = now
+        self.trusted_until = now
+        """Until then it is handed out without another check."""
         self.retire_at = math.inf
         """When it is too old."""
         self.max_idle = math.inf
@@ -72,7 +75,27 @@ class Slot(Generic[T]):
 class Grant(Generic[T]):
     """A lease, as the ledger sees it."""
 
-    # Defaults are on the class, not in __init__: a grant is made on every allocation.
+    # A grant is made on every allocation. What is always set has a slot; what seldom differs from
+    # its default is on the class, and in the dictionary only if it does.
+    __slots__ = (
+        "__dict__",
+        "expires_at",
+        "granted_at",
+        "lease_id",
+        "session",
+        "slot",
+        "stock",
+        "ttl",
+    )
+
+    lease_id: str
+    session: str
+    stock: Stock[T]
+    slot: Slot[T] | None
+    """None between a used client's end and the next stream."""
+    ttl: float
+    granted_at: float
+    expires_at: float
     accepted = True
     """Somebody was told. A grant handed to a waiter is not accepted until the waiter has run."""
     streaming = False
@@ -87,24 +110,6 @@ class Grant(Generic[T]):
     request_id: str | None = None
     renewal: Claim[T] | None = None
     """Its place in the line, while it waits for its next client."""
-
-    def __init__(
-        self,
-        lease_id: str,
-        session: str,
-        stock: Stock[T],
-        slot: Slot[T],
-        ttl: float,
-        now: float,
-    ) -> None:
-        self.lease_id = lease_id
-        self.session = session
-        self.stock = stock
-        self.slot: Slot[T] | None = slot
-        """None between a used client's end and the next stream."""
-        self.ttl = ttl
-        self.granted_at = now
-        self.expires_at = now + ttl
 
     def lives(self, now: float) -> bool:
         """Whether the holder may still use it. A stream pins it beyond its expiry, and its time does

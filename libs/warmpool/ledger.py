@@ -49,6 +49,7 @@ _IDLE = SlotState.IDLE
 _LEASED = SlotState.LEASED
 _RESETTING = SlotState.RESETTING
 _RETIRE = Reuse.RETIRE
+new_grant = object.__new__
 
 
 class Phase(enum.Enum):
@@ -127,6 +128,7 @@ class Ledger(Generic[T]):
             self.doom(slot, cause)
             return
         slot.checked_at = now
+        slot.trusted_until = now + self.bypass
         if stock.line:
             claim = stock.next_in_line(tier, leases_left=self.max_size - len(self.grants))
             if claim is not None:
@@ -337,7 +339,16 @@ class Ledger(Generic[T]):
         slot.state = _LEASED
         slot.uses += 1
         stock = slot.stock
-        grant = Grant(lease_id, session, stock, slot, ttl, now)
+        grant: Grant[T] = new_grant(
+            Grant
+        )  # filled here: a call of __init__ costs more than all of it
+        grant.lease_id = lease_id
+        grant.session = session
+        grant.stock = stock
+        grant.slot = slot
+        grant.ttl = ttl
+        grant.granted_at = now
+        grant.expires_at = now + ttl
         self.grants[lease_id] = stock.held[session] = grant
         missing = stock.demand.target - len(stock.idle)
         if missing > 0 and missing > stock.opening and len(self.slots) < self.max_size:

@@ -21,7 +21,7 @@ from .checkout import Checkout, PendingCheck
 from .crew import Crew
 from .errors import LeaseInUse, LeaseNotFound, LeaseNotOwned, PoolError
 from .factory import ClientFactory
-from .holding import Ask, Claim, Grant, Slot
+from .holding import Ask, Claim, Grant, Slot, make_lease
 from .lease import AllocationTier, Lease
 from .ledger import Ledger, Phase
 from .options import PoolOptions, check_sizes
@@ -32,6 +32,7 @@ from .supply import Supply
 
 T = TypeVar("T")
 
+_WARM = AllocationTier.WARM
 DEFAULT_STOCK = ""
 
 
@@ -183,14 +184,16 @@ class WarmPool(Generic[T]):
             if found is None:
                 if shelf.follows_demand and shelf.demand.arrived(now):
                     ledger.todo = True
+                lent: Grant[T] | Slot[T] | PendingCheck[T] | None
                 lent = requests.lend(shelf, session, request_id, allowed_tiers, ttl, now)
-                found = (
-                    lent
-                    if not isinstance(lent, Slot)
-                    else self._checkout.checked(
+                if isinstance(lent, Slot):
+                    lent = self._checkout.checked(
                         lent, shelf, session, request_id, allowed_tiers, ttl, now
                     )
-                )
+                if not isinstance(lent, Grant):
+                    found = lent
+                else:
+                    found = make_lease(Lease, (lent.lease_id, session, _WARM, lent.expires_at, 0.0))
             if not isinstance(found, Lease):
                 ask = Ask(shelf, session, request_id, allowed_tiers, ttl, now)
                 found = await self._checkout.serve(ask, found, max_wait_seconds, deadline)
@@ -239,7 +242,9 @@ class WarmPool(Generic[T]):
                 held = self._clock() - grant.granted_at
                 self._crew.tell(self._observer.released, grant.session, held, grant.stock.name)
             if to_reset is not None:
-                await self._crew.reset(to_reset)
+                rest = self._crew.begin_reset(to_reset)
+                if rest is not None:
+                    await self._crew.finish_reset(to_reset, rest)
         if ledger.todo:
             self._crew.settle()
 

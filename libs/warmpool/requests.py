@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Generic, TypeVar
 
 from .errors import OpenFailed, PoolError, PoolExhausted, TierUnavailable
-from .holding import Ask, Claim, Grant, Party, Slot, SlotState, make_lease
+from .holding import Ask, Claim, Grant, Party, Slot, SlotState
 from .lease import AllocationTier, Lease
 from .ledger import Ledger, Phase
 from .stats import DiscardCause
@@ -69,7 +69,7 @@ class Requests(Generic[T]):
         tiers: Collection[AllocationTier] | None,
         ttl: float,
         now: float,
-    ) -> Lease | Slot[T] | None:
+    ) -> Grant[T] | Slot[T] | None:
         """For a session that holds nothing: an idle client, leased (WARM); or one that the caller
         must check and then `grant` or `doom`; or None, there is none.
 
@@ -85,24 +85,24 @@ class Requests(Generic[T]):
             slot = idle.pop()
             if now >= slot.best_before:
                 ledger.doom(slot, stock.worn(slot, now) or DiscardCause.MAX_AGE)
-            elif now - slot.checked_at >= ledger.bypass:
+            elif now >= slot.trusted_until:
                 slot.state = SlotState.CHECKING
                 return slot
-            else:  # as in `grant`, whose call would cost a twentieth of the whole path
-                grant = ledger.bind(slot, session, ttl, now)
+            else:
+                grant = ledger.bind(slot, session, ttl, now)  # as in `grant`, without the call
                 if request_id is not None:
                     grant.request_id = request_id
-                return make_lease(Lease, (grant.lease_id, session, _WARM, grant.expires_at, 0.0))
+                return grant
         return None
 
     def grant(
         self, slot: Slot[T], session: str, request_id: str | None, ttl: float, now: float
-    ) -> Lease:
+    ) -> Grant[T]:
         """Lease a client that was idle, and is fit. It is WARM."""
         grant = self._ledger.bind(slot, session, ttl, now)
         if request_id is not None:
             grant.request_id = request_id
-        return make_lease(Lease, (grant.lease_id, session, _WARM, grant.expires_at, 0.0))
+        return grant
 
     def enqueue(self, ask: Ask[T], *, may_wait: bool) -> Claim[T]:
         """A place in the line. Raises the refusal if waiting is of no use or the line is full."""

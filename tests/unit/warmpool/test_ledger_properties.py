@@ -142,7 +142,7 @@ class Books(RuleBasedStateMachine):
         if isinstance(found, Claim):
             self.parties.append(self.requests.join(found, self.now + 4.0))
         elif found is not None:
-            assert isinstance(found, Lease)
+            assert isinstance(found, Lease | Grant)
             assert self.ledger.grants[found.lease_id].session == session
         self.settle()
 
