@@ -31,17 +31,25 @@ class OrchestratorSettings(MeshSettings):
     )
     azure_openai_endpoint: str = Field(
         "",
-        validation_alias=AliasChoices("AZURE_OPENAI_ENDPOINT", "VOICEMESH_AZURE_OPENAI_ENDPOINT", "azure_openai_endpoint"),
+        validation_alias=AliasChoices(
+            "AZURE_OPENAI_ENDPOINT", "VOICEMESH_AZURE_OPENAI_ENDPOINT", "azure_openai_endpoint"
+        ),
         description="Azure OpenAI resource; set, it takes the place of model_base_url.",
     )
     azure_openai_api_key: SecretStr = Field(
         SecretStr(""),
-        validation_alias=AliasChoices("AZURE_OPENAI_API_KEY", "VOICEMESH_AZURE_OPENAI_API_KEY", "azure_openai_api_key"),
+        validation_alias=AliasChoices(
+            "AZURE_OPENAI_API_KEY", "VOICEMESH_AZURE_OPENAI_API_KEY", "azure_openai_api_key"
+        ),
         description="Key of the Azure OpenAI resource.",
     )
     azure_openai_api_version: str = Field(
         "2024-10-21",
-        validation_alias=AliasChoices("AZURE_OPENAI_API_VERSION", "VOICEMESH_AZURE_OPENAI_API_VERSION", "azure_openai_api_version"),
+        validation_alias=AliasChoices(
+            "AZURE_OPENAI_API_VERSION",
+            "VOICEMESH_AZURE_OPENAI_API_VERSION",
+            "azure_openai_api_version",
+        ),
         description="API version of the Azure OpenAI resource.",
     )
     model_first_token_seconds: float = Field(

@@ -23,19 +23,25 @@ class SpeechPoolSettings(MeshSettings):
     )
     azure_speech_key: SecretStr = Field(
         SecretStr(""),
-        validation_alias=AliasChoices("AZURE_SPEECH_KEY", "VOICEMESH_AZURE_SPEECH_KEY", "azure_speech_key"),
+        validation_alias=AliasChoices(
+            "AZURE_SPEECH_KEY", "VOICEMESH_AZURE_SPEECH_KEY", "azure_speech_key"
+        ),
         description="Key of the Speech resource; empty: an Entra token of the pod's identity.",
     )
     azure_speech_region: str = Field(
         "",
         pattern=r"^[a-z0-9]*$",
-        validation_alias=AliasChoices("AZURE_SPEECH_REGION", "VOICEMESH_AZURE_SPEECH_REGION", "azure_speech_region"),
+        validation_alias=AliasChoices(
+            "AZURE_SPEECH_REGION", "VOICEMESH_AZURE_SPEECH_REGION", "azure_speech_region"
+        ),
         description="Region of the Speech resource, such as westeurope, where no endpoint is set.",
     )
     azure_speech_endpoint: str = Field(
         "",
         pattern=r"^(https?://\S+)?$",
-        validation_alias=AliasChoices("AZURE_SPEECH_ENDPOINT", "VOICEMESH_AZURE_SPEECH_ENDPOINT", "azure_speech_endpoint"),
+        validation_alias=AliasChoices(
+            "AZURE_SPEECH_ENDPOINT", "VOICEMESH_AZURE_SPEECH_ENDPOINT", "azure_speech_endpoint"
+        ),
         description="Own address of the Speech resource, such as"
         " https://mine.cognitiveservices.azure.com; needed for Entra and private endpoints.",
     )

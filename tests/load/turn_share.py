@@ -22,7 +22,7 @@ from tests.load.measure import machine, percentile, running, timed
 from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
 
-TURNS = 100
+TURNS = 200
 EMPTY_PER_TURN = 10
 
 
@@ -42,7 +42,7 @@ async def measure(
         await conversation._until_answered("the greeting")
         for number in range(TURNS):
             conversation.progress.line_begins()
-            spoken = await call.say(encode(f"question {number}"))
+            spoken = await call.say(encode(f"q{number}"))
             await conversation._until_answered("an answer")
             turn = conversation.progress.finished[-1]
             first_frame = min(t for t in call.arrivals.bursts if t > spoken.began)
