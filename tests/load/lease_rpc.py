@@ -14,10 +14,11 @@ from itertools import count
 
 import grpc
 import uvloop
+from google.protobuf.empty_pb2 import Empty
 
 from cli.parts import Part
 from cli.ports import Ports
-from tests.load.anchor import METHOD
+from tests.load.anchor import empty_unary
 from tests.load.measure import ROOT, at_concurrency, machine, percentile, running
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from voicemesh.speech.v1.speech_pool_pb2_grpc import SpeechPoolServiceStub
@@ -65,10 +66,10 @@ async def measure(ports: Ports) -> None:
         grpc.aio.insecure_channel(f"127.0.0.1:{ports.speech_pool}") as channel,
     ):
         stub = SpeechPoolServiceStub(channel)
-        call = anchor.unary_unary(METHOD)
+        call = empty_unary(anchor)
 
         async def empty(_: int) -> None:
-            await call(b"x" * 60, timeout=5.0)
+            await call(Empty(), timeout=5.0)
 
         asked = [made(lambda n=n: f"held-{n}", 2 * CALLS) for n in range(max(CONCURRENCIES))]
 

@@ -21,12 +21,13 @@ from typing import Any
 import grpc
 import redis.asyncio as redis
 import uvloop
+from google.protobuf.empty_pb2 import Empty
 
 from cli.parts import Part
 from cli.ports import Ports
 from cli.process import Process
 from memory.embedded import EmbeddedValkey
-from tests.load.anchor import METHOD
+from tests.load.anchor import empty_unary
 from tests.load.measure import (
     ROOT,
     at_concurrency,
@@ -193,10 +194,10 @@ async def measure(
     other: grpc.aio.Channel,
     process: Process,
 ) -> None:
-    call: Any = bare.unary_unary(METHOD)
+    call = empty_unary(bare)
 
     async def empty(_: int) -> None:
-        await call(b"x" * 60, timeout=5.0)
+        await call(Empty(), timeout=5.0)
 
     plain, ours = Plain(url), Ours(channel)
     for number in range(max(CONCURRENCIES)):

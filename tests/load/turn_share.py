@@ -12,11 +12,12 @@ import asyncio
 
 import grpc
 import uvloop
+from google.protobuf.empty_pb2 import Empty
 
 from acs_standin.caller import PlacedCall
 from cli.call import Conversation
 from cli.ports import Ports
-from tests.load.anchor import METHOD
+from tests.load.anchor import empty_unary
 from tests.load.lease_rpc import parts
 from tests.load.measure import machine, percentile, running, timed
 from tests.support.scripted_mesh import scripted_mesh
@@ -36,7 +37,7 @@ async def measure(
         grpc.aio.insecure_channel(f"127.0.0.1:{anchor_port}") as channel,
         PlacedCall(f"{media_url}?scenario=banking") as call,
     ):
-        empty = channel.unary_unary(METHOD)
+        empty = empty_unary(channel)
         conversation = Conversation(call, lambda event: None, turn_seconds=10.0)
         watching = asyncio.create_task(conversation._watch(control_url, ""))
         await conversation._until_answered("the greeting")
@@ -49,7 +50,7 @@ async def measure(
             inside = (turn["model_ms"] or 0.0) + (turn["tool_ms"] or 0.0)
             shares.append((first_frame - spoken.ended) * 1e6 - inside * 1e3)
             for _ in range(EMPTY_PER_TURN):
-                empties.append(await timed(lambda: empty(b"x" * 60, timeout=5.0)))
+                empties.append(await timed(lambda: empty(Empty(), timeout=5.0)))
         await call.hang_up()
         await watching
     return shares, empties
