@@ -95,6 +95,27 @@ class Requests(Generic[T]):
                 return grant
         return None
 
+    def at_once(
+        self, stock: Stock[T], session: str, ttl: float, now: float
+    ) -> tuple[Grant[T], AllocationTier] | None:
+        """The session's lease, or one on an idle client that needs no check; None for anything that
+        may wait. Raises PoolClosed or PoolDraining."""
+        held = stock.held.get(session)
+        if isinstance(held, Grant):
+            if now < held.expires_at or not self._ledger.ran_out(held, now):
+                held.accepted = True
+                held.extend(ttl, now)
+                self.dedicated_count += 1
+                return held, _DEDICATED
+            self._ledger.lapse(held, now)
+        elif held is not None:
+            return None
+        lent = self.lend(stock, session, None, None, ttl, now)
+        if isinstance(lent, Slot):  # to be checked: where it was, for a request that can wait
+            stock.rest(lent, now)
+            return None
+        return None if lent is None else (lent, _WARM)
+
     def grant(
         self, slot: Slot[T], session: str, request_id: str | None, ttl: float, now: float
     ) -> Grant[T]:

@@ -24,8 +24,8 @@ from typing import Any, Generic, TypeVar
 from .errors import LeaseNotFound, PoolExhausted
 from .factory import Reuse
 from .lease import AllocationTier, Lease
+from .lending import LendingPool
 from .options import PoolOptions
-from .pool import WarmPool
 
 T = TypeVar("T")
 
@@ -98,6 +98,9 @@ class WarmableResourcePool(Generic[T]):
     `max_size` resources exist; beyond that, `acquire` waits.
     """
 
+    _keep = True
+    """Whether what is given back is kept for the next."""
+
     def __init__(
         self,
         *,
@@ -124,7 +127,7 @@ class WarmableResourcePool(Generic[T]):
         self._anonymous_count = 0
         self._anonymous: dict[int, str] = {}
         """Leases of resources lent without a session, by the identity of the resource."""
-        self._pool = WarmPool(
+        self._pool = LendingPool(
             ResourceFactory(factory, warm_fn),
             name=name,
             warm_target=warm_pool_size,
@@ -135,6 +138,7 @@ class WarmableResourcePool(Generic[T]):
                 check_interval_seconds=warmup_interval_sec,
                 max_ttl_seconds=math.inf,
                 max_idle_seconds=math.inf,
+                check_bypass_seconds=math.inf,  # `is_ready` is looked at here, on every acquire
                 max_age_seconds=1800.0 if enable_background_warmup else math.inf,
             ),
         )
@@ -185,7 +189,7 @@ class WarmableResourcePool(Generic[T]):
                 self._refuse_foreign(resource)
                 return
             lease_id = lease.lease_id
-        await self._give_back(lease_id, resource)
+        await self._pool.release(lease_id, discard=not self._keep)
 
     # ------------------------------------------------------------------ with a session
 
@@ -199,31 +203,29 @@ class WarmableResourcePool(Generic[T]):
         """
         if not self.session_awareness_enabled or not session_id:
             return await self._acquire(timeout)
+        if not self._prepared:
+            await self._open_up()
         while True:
-            lease = await self._allocate(session_id, timeout)
-            try:
-                resource = self._pool.borrow(lease.lease_id)
-            except LeaseNotFound:  # given back by the same session since
-                continue
-            if lease.tier is not AllocationTier.DEDICATED or is_ready(resource):
-                return resource, lease.tier
-            await self._pool.release(lease.lease_id, discard=True)
+            found = self._pool.grab(session_id)
+            if found is None:
+                lease = await self._allocate(session_id, timeout)
+                try:
+                    found = self._pool.borrow(lease.lease_id), lease.tier
+                except LeaseNotFound:  # given back by the same session since
+                    continue
+            resource, tier = found
+            if tier is AllocationTier.COLD or is_ready(resource):
+                return found
+            await self._pool.release_held(session_id, resource, discard=True)
 
     async def release_for_session(self, session_id: str | None, resource: T | None = None) -> bool:
         """Give the session's resource back. False if it holds none, or not `resource`.
 
         Without session awareness or a session id, `resource` is released.
         """
-        if not self.session_awareness_enabled or not session_id:
-            await self.release(resource)
-            return True
-        lease = self._pool.held_by(session_id)
-        if lease is None:
-            return False
-        held = self._pool.borrow(lease.lease_id)
-        if resource is not None and resource is not held:
-            return False
-        await self._give_back(lease.lease_id, held)
+        if self.session_awareness_enabled and session_id:
+            return await self._pool.release_held(session_id, resource, discard=not self._keep)
+        await self.release(resource)
         return True
 
     # ------------------------------------------------------------------ looking
@@ -262,12 +264,21 @@ class WarmableResourcePool(Generic[T]):
 
     # ------------------------------------------------------------------ steps
 
+    async def _open_up(self) -> None:
+        """What is done for a request before `prepare`: nothing, it is refused."""
+
     async def _acquire(self, timeout: float | None) -> tuple[T, AllocationTier]:
-        self._anonymous_count += 1
-        lease = await self._allocate(f"anonymous-{self._anonymous_count}", timeout, math.inf)
-        resource = self._pool.borrow(lease.lease_id)
-        self._anonymous[id(resource)] = lease.lease_id
-        return resource, lease.tier
+        if not self._prepared:
+            await self._open_up()
+        while True:
+            self._anonymous_count += 1
+            holder = f"anonymous-{self._anonymous_count}"
+            lease = await self._allocate(holder, timeout, math.inf)
+            resource = self._pool.borrow(lease.lease_id)
+            if lease.tier is AllocationTier.COLD or is_ready(resource):
+                self._anonymous[id(resource)] = lease.lease_id
+                return resource, lease.tier
+            await self._pool.release(lease.lease_id, discard=True)
 
     async def _allocate(
         self, session: str, timeout: float | None, ttl_seconds: float | None = None
@@ -278,9 +289,6 @@ class WarmableResourcePool(Generic[T]):
         except PoolExhausted as error:
             raise TimeoutError(str(error)) from error
 
-    async def _give_back(self, lease_id: str, resource: T) -> None:
-        await self._pool.release(lease_id, discard=not is_ready(resource))
-
     def _refuse_foreign(self, resource: T) -> None:
         if not self._pool.keeps(resource):
             raise ValueError(f"pool {self.name} did not lend this {type(resource).__name__}")
@@ -289,6 +297,8 @@ class WarmableResourcePool(Generic[T]):
 class OnDemandResourcePool(WarmableResourcePool[T]):
     """No stock: each resource is opened when it is asked for (COLD), kept for its session
     (DEDICATED), and closed when it is given back. Needs no `prepare`."""
+
+    _keep = False
 
     def __init__(
         self,
@@ -326,12 +336,6 @@ class OnDemandResourcePool(WarmableResourcePool[T]):
         metrics["allocations_new"] = metrics["allocations_cold"]
         return snapshot
 
-    async def _allocate(
-        self, session: str, timeout: float | None, ttl_seconds: float | None = None
-    ) -> Lease:
-        if not self._prepared and not self._shut:
+    async def _open_up(self) -> None:
+        if not self._shut:
             await self.prepare()
-        return await super()._allocate(session, timeout, ttl_seconds)
-
-    async def _give_back(self, lease_id: str, resource: T) -> None:
-        await self._pool.release(lease_id, discard=True)
