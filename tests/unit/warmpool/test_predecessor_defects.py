@@ -18,6 +18,7 @@ from tests.unit.warmpool.conftest import MakePool
 from warmpool import (
     AllocationTier,
     DiscardCause,
+    LeaseNotFound,
     OnDemandResourcePool,
     PoolClosed,
     PoolExhausted,
@@ -323,7 +324,9 @@ async def test_row_17_counts_follow_an_expiry_at_once(make_pool: MakePool, clock
     await pool.prepare()
     lease = await pool.allocate("a", ttl_seconds=5)
     clock.advance(5)
-    assert pool.held_by("a") is None
+    with pytest.raises(LeaseNotFound):
+        pool.lookup(lease.lease_id)
+    assert pool.stats().leased_count == 0
     fresh = await pool.allocate("a")
     assert fresh.lease_id != lease.lease_id
     stats = pool.stats()
