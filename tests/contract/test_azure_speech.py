@@ -132,7 +132,7 @@ async def test_a_service_that_is_away_is_an_error_of_the_provider(
     await service.emulator.__aexit__()
     client = await factory.open()
 
-    with pytest.raises(ProviderError, match="connection to the Speech service was lost"):
+    with pytest.raises(ProviderError, match=r"was lost|did not accept a connection"):
         await factory.warm(client)
 
     assert not await factory.check(client)

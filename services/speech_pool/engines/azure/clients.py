@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from speech_pool.engines.azure.service import Link, SpeechResource
+from speech_pool.engines.azure.service import ENDING_SECONDS, Link, SpeechResource
 from speech_pool.engines.azure.signals import Signal, SignalQueue
-from speech_pool.engines.workers import Priority
 from warmpool.factory import Reuse
+
+_log = logging.getLogger(__name__)
 
 
 class Session(Protocol):
@@ -68,11 +70,15 @@ class AzureClient(ABC):
             return
         self._is_open = False
         self._signals.close()
-        await self._resource.ending.run(self._dispose, Priority.CONTINUE)
+        try:
+            await self._resource.calls.run(self._dispose, ENDING_SECONDS)
+        except TimeoutError:
+            # Its threads stay reserved, so that what hangs cannot grow without bound.
+            _log.warning("the Speech SDK did not end a client within %g s", ENDING_SECONDS)
 
     def _dispose(self) -> None:
         self._session.dispose()
-        # Counted down where the threads have really ended, also if nobody waits for it any more.
+        # Counted down when the threads have really ended, also if nobody waits for it any more.
         self._resource.threads.release(self.threads)
 
     def _take(self, signal: Signal) -> None:

@@ -60,9 +60,7 @@ class AzureProvider:
         """Close what is still open; native threads that outlive the process abort it."""
         await self._recognizers.close_all()
         await self._synthesizers.close_all()
-        resource, self._resource = self._resource, None
-        if resource is not None:
-            await resource.aclose()
+        self._resource = None
 
     def _loaded(self) -> SpeechResource:
         if self._resource is None:

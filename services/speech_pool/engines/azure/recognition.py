@@ -29,7 +29,6 @@ from speech_pool.engines.endpointing import check_silence
 from speech_pool.engines.outbox import Outbox
 from speech_pool.engines.pcm import SAMPLE_BYTES, Samples, check_whole, to_pcm, to_samples
 from speech_pool.engines.resample import Resampler
-from speech_pool.engines.workers import Priority
 from speech_pool.ports import (
     ProviderError,
     RecognitionEvent,
@@ -66,7 +65,7 @@ class AzureRecognition:
         self._options = options
         self._session = session
         self._settings = resource.settings
-        self._workers = resource.starting
+        self._calls = resource.calls
         self._link = link
         self._outbox = Outbox()
         self._resampler = Resampler(options.sample_rate_hertz, HERTZ)
@@ -231,8 +230,7 @@ class AzureRecognition:
     async def _blocking(self, call: Callable[[], None]) -> None:
         seconds = self._settings.connect_seconds
         try:
-            async with asyncio.timeout(seconds):
-                await self._workers.run(call, Priority.ANSWER)
+            await self._calls.run(call, seconds)
         except TimeoutError:
             raise lost("begin to listen", seconds) from None
 

@@ -262,7 +262,7 @@ def _post_end(post: Post, result: Any) -> None:
     details = result.cancellation_details
     stopped = details.reason != speech.CancellationReason.Error
     post(
-        UtteranceEnded(result.result_id)
+        UtteranceEnded(result.result_id, stopped=True)
         if stopped
         else Failed(_trouble(details.error_code, details.error_details), result.result_id)
     )

@@ -1,4 +1,4 @@
-"""What the clients of one Speech resource share: settings, workers, and the bound on threads."""
+"""What the clients of one Speech resource share: settings, and the bound on threads."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import asyncio
 import logging
 from typing import Any
 
+from speech_pool.engines.azure.calls import BlockingCalls
 from speech_pool.engines.azure.failures import Refused, while_opening
 from speech_pool.engines.azure.settings import AzureSettings
 from speech_pool.engines.azure.signals import Connected, Disconnected, Failed, Signal, Trouble
-from speech_pool.engines.workers import Workers
 from speech_pool.ports import ProviderError
 from warmpool.errors import OpenThrottled
 
 RECOGNIZER_THREADS = 3
 SYNTHESIZER_THREADS = 5
 """Native threads of a client that was used (SDK 1.53.0; `python -m tests.load azure_clients`)."""
-STARTING_THREADS = 2
-"""Threads for calls that wait for native ones for milliseconds."""
-ENDING_THREADS = 4
-"""Threads that dispose of clients; one with a silent service holds its thread for 10 s."""
-MAX_WAITING_CALLS = 1024
+ENDING_SECONDS = 15.0
+"""Bound on disposing of a client; with a silent service the SDK takes 10 s."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,14 +51,8 @@ class SpeechResource:
         self.settings = settings
         self.config = config
         self.threads = SdkThreads(settings.max_threads)
-        self.starting = Workers(STARTING_THREADS, MAX_WAITING_CALLS)
-        self.ending = Workers(ENDING_THREADS, MAX_WAITING_CALLS)
+        self.calls = BlockingCalls()
         self._refused = False
-
-    async def aclose(self) -> None:
-        """Wait for what still starts or ends."""
-        await self.starting.aclose()
-        await self.ending.aclose()
 
     def note_opened(self) -> None:
         """A client was accepted."""

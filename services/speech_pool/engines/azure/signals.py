@@ -115,6 +115,7 @@ class UtteranceEnded:
     """All audio of an utterance was sent, or it was stopped on demand."""
 
     id: str
+    stopped: bool = False
 
 
 Signal = (

@@ -29,7 +29,6 @@ from speech_pool.engines.azure.timeline import TICKS_PER_SECOND
 from speech_pool.engines.azure.words import WordFinder
 from speech_pool.engines.pcm import SAMPLE_BYTES, Samples, to_pcm, to_samples
 from speech_pool.engines.resample import Resampler
-from speech_pool.engines.workers import Priority
 from speech_pool.ports import (
     AudioChunk,
     ProviderError,
@@ -51,6 +50,7 @@ class _Utterance:
         """What the SDK calls it: a new name each time it starts over on a new socket."""
         self.ended = asyncio.Event()
         self.trouble: Trouble | None = None
+        self.stopped = False
         self._strangers = frozenset(before.ids) if before else frozenset()
         # The SDK tells words and audio by different threads; a word is to go before its audio.
         self._words: deque[UtteranceWord] = deque()
@@ -69,7 +69,8 @@ class _Utterance:
             case UtteranceWord(id) if self._is_mine(id) and self._has_room(len(signal.text)):
                 self._words.append(signal)
                 self._changed.set()
-            case UtteranceEnded(id) if self._is_mine(id):
+            case UtteranceEnded(id, stopped) if self._is_mine(id):
+                self.stopped = stopped
                 self._end()
             case Failed(trouble, id) if self._is_mine(id):
                 self._end(trouble)
@@ -167,9 +168,8 @@ class AzureSynthesizer(AzureClient):
         self._begin()
         try:
             await self._settle()
-            utterance = self._utter(document)
             spoken = _Spoken(WordFinder(text, start_offset), sample_rate_hertz)
-            async for part in self._parts(utterance, voice):
+            async for part in self._parts(document, voice):
                 for event in spoken.events(part):
                     yield event
             for event in spoken.rest():
@@ -217,18 +217,29 @@ class AzureSynthesizer(AzureClient):
             async with asyncio.timeout(seconds):
                 await self._last.ended.wait()
                 self._unforgotten = False
-                await self._resource.starting.run(self._synthesizer.forget, Priority.ANSWER)
+                await self._resource.calls.run(self._synthesizer.forget, seconds)
         except TimeoutError:
             self._link.trouble = Trouble.LOST
             raise lost("stop speaking", seconds) from None
 
     async def _parts(
-        self, utterance: _Utterance, voice: Voice
+        self, document: str, voice: Voice
     ) -> AsyncIterator[UtteranceAudio | UtteranceWord]:
         seconds = self._resource.settings.answer_seconds
         try:
-            while (part := await utterance.next(seconds)) is not None:
+            utterance = self._utter(document)
+            first = await utterance.next(seconds)
+            if first is None and utterance.stopped:
+                # A stop sometimes reaches the utterance after the one that it was meant for.
+                await self._settle()
+                utterance = self._utter(document)
+                first = await utterance.next(seconds)
+            part = first
+            while part is not None:
                 yield part
+                part = await utterance.next(seconds)
+            if utterance.stopped:
+                raise ProviderError("the Speech service stopped speaking unasked")
         except TimeoutError:
             self._link.trouble = Trouble.LOST
             raise lost("go on speaking", seconds) from None

@@ -70,7 +70,6 @@ async def test_a_refusal_is_logged_once_until_a_client_is_accepted(
 
     assert len(caplog.records) == 2
     assert all(isinstance(error, Refused) for error in errors)
-    await resource.aclose()
 
 
 @pytest.mark.parametrize(
