@@ -19,6 +19,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 _IDS = ("session", "call", "turn")
 _PREFIX = "voicemesh."
+_CARRIED = frozenset({"traceparent", "tracestate", "baggage"})
 _PROPAGATOR = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
 
 
@@ -71,6 +72,11 @@ def outgoing_metadata() -> Metadata:
     return tuple(carrier.items())
 
 
+def carries_context(metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
+    """Whether a request brought a context; without one there is nothing to take up."""
+    return any(key in _CARRIED for key, _ in metadata or ())
+
+
 @contextmanager
 def incoming_metadata(metadata: Iterable[tuple[str, str | bytes]] | None) -> Iterator[None]:
     """Take up, within the block, the context that a request brought."""
@@ -83,8 +89,7 @@ def incoming_metadata(metadata: Iterable[tuple[str, str | bytes]] | None) -> Ite
 
 
 def _carrier(metadata: Iterable[tuple[str, str | bytes]] | None) -> Mapping[str, str]:
-    wanted = ("traceparent", "tracestate", "baggage")
-    return {k: v for k, v in metadata or () if k in wanted and isinstance(v, str)}
+    return {k: v for k, v in metadata or () if k in _CARRIED and isinstance(v, str)}
 
 
 @contextmanager

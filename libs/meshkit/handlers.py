@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
-from meshkit.context import current_ids, incoming_metadata
+from meshkit.context import carries_context, current_ids, incoming_metadata
 from meshkit.errors import MeshError, Reason, grpc_status_of
 from meshkit.logging import get_logger
 
@@ -66,13 +66,17 @@ class MeshHandlers:
 
     def _unary(self, inner: Any) -> Callable[..., Awaitable[Any]]:
         async def unary(request: Any, context: Context) -> Any:
-            with incoming_metadata(context.invocation_metadata()):
-                try:
+            try:
+                metadata = context.invocation_metadata()
+                if not carries_context(metadata) and context.time_remaining() is not None:
+                    return await inner(request, context)
+                with incoming_metadata(metadata):
                     if context.time_remaining() is not None:
                         return await inner(request, context)
                     async with asyncio.timeout(self._max_unary):
                         return await inner(request, context)
-                except Exception as error:
+            except Exception as error:
+                with incoming_metadata(context.invocation_metadata()):
                     await self._abort(context, error)
 
         return unary
