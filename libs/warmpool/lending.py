@@ -29,7 +29,7 @@ class LendingPool(WarmPool[T]):
         found = self._requests.at_once(shelf, session, self._default_ttl, now)
         if self._ledger.todo:
             self._crew.settle()
-        if found is None or found[0].slot is None or found[0].streaming:
+        if found is None:
             return None
         grant, tier = found
         grant.untouched = False

@@ -102,6 +102,8 @@ class Requests(Generic[T]):
         may wait. Raises PoolClosed or PoolDraining."""
         held = stock.held.get(session)
         if isinstance(held, Grant):
+            if held.streaming or held.slot is None:
+                return None
             if now < held.expires_at or not self._ledger.ran_out(held, now):
                 held.accepted = True
                 held.extend(ttl, now)
