@@ -2,8 +2,8 @@
 
 A stock is emptied by what arrives before an opened client can replace a taken one: arrival rate
 times open time. The rate is measured over windows of one open time, so the product is simply the
-arrivals counted in such a window. The highest count is remembered and fades by half in each
-half-life, so a burst once seen is met warm when it comes again.
+arrivals counted in such a window, less the clients that came back in it. The highest count is
+remembered and fades by half in each half-life, so a burst once seen is met warm when it comes again.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ class Demand:
             return False
         self._peak = len(arrivals)
         return self._retarget()
+
+    def returned(self) -> None:
+        """A client came back to the stock, and makes up for one arrival."""
+        if self._arrivals:
+            self._arrivals.pop()
 
     def fade(self, now: float) -> bool:
         """Forget with time. True if that moved the target."""

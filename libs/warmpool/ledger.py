@@ -234,6 +234,8 @@ class Ledger(Generic[T]):
         ):  # it rests on, as if it had not been away
             slot.state = _IDLE
             stock.idle.append(slot)
+            if stock.follows_demand:
+                stock.demand.returned()
             return None
         return self._take_back(grant, slot, cause)
 
@@ -251,10 +253,12 @@ class Ledger(Generic[T]):
         if cause is not None or grant.broken or grant.streaming:
             self.doom(slot, cause or DiscardCause.DISCARDED)
         elif not grant.used:
+            grant.stock.demand.returned()
             self.examine(slot)
         elif grant.stock.reuse is _RETIRE:
             self.doom(slot, DiscardCause.RETIRED)
         else:
+            grant.stock.demand.returned()
             slot.state = _RESETTING
             return slot
         return None

@@ -58,8 +58,9 @@ class PoolOptions:
     """Failed opens in a row that open the breaker."""
     backoff_seconds: float = 0.25
     """First pause after a failure; doubles with each, with jitter."""
-    max_backoff_seconds: float = 30.0
-    """Longest pause between probes of a failing provider."""
+    max_backoff_seconds: float = 2.0
+    """Longest pause between probes of a failing provider: how long after its return it may go
+    unnoticed."""
     slow_open_seconds: float = math.inf
     """An open slower than this counts against the breaker, though its client is kept."""
     leak_seconds: float = 3600.0

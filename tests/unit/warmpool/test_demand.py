@@ -45,6 +45,17 @@ def test_slower_opens_ask_for_more() -> None:
     assert it.target == 9 + 2  # both ends of the two seconds count
 
 
+def test_a_client_that_comes_back_makes_up_for_one_arrival() -> None:
+    """Calls one after another need one client, however many they are."""
+    it = demand()
+    for number in range(50):
+        it.arrived(0.01 * number)
+        it.returned()
+    assert it.target == 1 + 2
+    it.returned()
+    assert it.arrived(1.0) is False
+
+
 def test_the_open_time_is_a_moving_mean() -> None:
     it = demand()
     it.opened(0.2, first=True)
