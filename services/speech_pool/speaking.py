@@ -143,6 +143,8 @@ class _Speaker:
                     await self._stream.send(pb.StreamingSynthesizeResponse(word_boundary=boundary))
         except VoiceNotFound as error:
             raise invalid("segment.voice", str(error), Reason.VOICE_NOT_FOUND) from None
+        except ValueError as error:  # a rate or pitch that the engine cannot read
+            raise invalid("segment.voice", str(error)) from None
         finally:
             close = getattr(events, "aclose", None)
             if close is not None:

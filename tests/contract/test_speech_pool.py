@@ -450,6 +450,7 @@ BAD_TEXT = {
     "1 MB": ("a" * (1 << 20), {}, None),
     "4097 code points": ("ä" * 4097, {}, Reason.TEXT_INVALID),
     "unknown voice": ("Hello.", {"voice": event_pb.Voice(name="nobody")}, Reason.VOICE_NOT_FOUND),
+    "unreadable rate": ("Hello.", {"voice": event_pb.Voice(rate="fast")}, Reason.ARGUMENT_INVALID),
     "offset past the end": ("Hello.", {"start_offset": 7}, Reason.ARGUMENT_INVALID),
 }
 

@@ -342,6 +342,8 @@ class ScriptedSynthesizer:
             place += len(word.encode())
 
     def _check(self, voice: Voice, sample_rate_hertz: int, start_offset: int) -> None:
+        if voice.rate and not voice.rate.endswith("%"):
+            raise ValueError(f"voice rate must look like -4%, got {voice.rate!r}")
         if voice.name and voice.name not in self._voices:
             raise VoiceNotFound(f"there is no voice {voice.name!r}")
         if sample_rate_hertz not in SAMPLE_RATES_HERTZ:
