@@ -15,8 +15,7 @@ from pathlib import Path
 import uvloop
 
 from tests.load.measure import machine, resident_mb
-from tests.load.poolbench import SocketFactory
-from tests.load.speech_socket import LiveSocket, SocketProvider
+from tests.load.speech_socket import LiveSocket, SocketFactory, SocketProvider
 from warmpool import WarmPool
 
 SESSIONS = 10_000

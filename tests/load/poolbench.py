@@ -14,46 +14,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import uvloop
 
 from tests.load.measure import machine, percentile
-from tests.load.speech_socket import LiveSocket, SocketProvider
-from warmpool import OpenThrottled, PoolError, PoolOptions, Reuse, WarmPool
+from tests.load.speech_socket import LiveSocket, SocketFactory, SocketProvider
+from warmpool import PoolError, PoolOptions, WarmPool
 
 HANDSHAKE = 0.2
 STOCK = 3
 BURST = 20
 Socket = LiveSocket
-
-
-class SocketFactory:
-    """The life of a socket to the provider."""
-
-    reuse = Reuse.RESET
-
-    def __init__(self, provider: SocketProvider) -> None:
-        self._provider = provider
-
-    async def open(self) -> Socket:
-        try:
-            return await self._provider.connect()
-        except aiohttp.WSServerHandshakeError as error:
-            if error.status == 429:
-                raise OpenThrottled(str(error)) from None
-            raise
-
-    async def warm(self, client: Socket) -> bool:
-        return await client.speaks()
-
-    async def check(self, client: Socket) -> bool:
-        return client.alive
-
-    async def reset(self, client: Socket) -> bool:
-        return client.alive
-
-    async def close(self, client: Socket) -> None:
-        await client.close()
 
 
 @dataclass

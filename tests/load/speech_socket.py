@@ -12,6 +12,8 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
+from warmpool import OpenThrottled, Reuse
+
 
 class SocketProvider:
     """The provider, as an async context manager. Times in seconds."""
@@ -103,3 +105,32 @@ class LiveSocket:
         async for message in self._socket:
             if message.type is aiohttp.WSMsgType.TEXT:
                 self._answers.put_nowait(message.data)
+
+
+class SocketFactory:
+    """The life of a socket to the provider."""
+
+    reuse = Reuse.RESET
+
+    def __init__(self, provider: SocketProvider) -> None:
+        self._provider = provider
+
+    async def open(self) -> LiveSocket:
+        try:
+            return await self._provider.connect()
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status == 429:
+                raise OpenThrottled(str(error)) from None
+            raise
+
+    async def warm(self, client: LiveSocket) -> bool:
+        return await client.speaks()
+
+    async def check(self, client: LiveSocket) -> bool:
+        return client.alive
+
+    async def reset(self, client: LiveSocket) -> bool:
+        return client.alive
+
+    async def close(self, client: LiveSocket) -> None:
+        await client.close()
