@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from .holding import Slot, SlotState
 from .hooks import Rest, begin
 from .lease import AllocationTier
-from .ledger import Ledger
+from .ledger import Ledger, Phase
 from .stats import DiscardCause, PoolObserver
 from .supply import Supply
 
@@ -291,7 +291,7 @@ class Crew(Generic[T]):
 
     def wake_at(self, when: float) -> None:
         """See that the timer fires no later than `when`, on the pool's clock."""
-        if when >= self._timer_due:
+        if when >= self._timer_due or self._ledger.phase is Phase.CLOSED:
             return
         self._disarm()
         self._timer_due = when

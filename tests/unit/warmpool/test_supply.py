@@ -278,6 +278,16 @@ async def test_with_room_but_a_failing_provider_all_who_wait_are_refused(
             await ask
 
 
+async def test_a_closed_pool_leaves_no_timer_behind(make_pool: MakePool, factory: Factory) -> None:
+    factory.open_error = ConnectionRefusedError
+    pool = make_pool(warm_target=1, breaker_failures=1)
+    await pool.prepare()
+    assert pool.stats().breaker_state is BreakerState.OPEN
+    await pool.close()
+    pool.sweep()
+    assert pool._crew._timer is None
+
+
 async def test_slow_opens_open_the_breaker_too(
     make_pool: MakePool, factory: Factory, clock: Clock
 ) -> None:
