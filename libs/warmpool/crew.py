@@ -154,6 +154,7 @@ class Crew(Generic[T]):
             self._complain("a hook raised", cause, error)
         except BaseException:
             self._ledger.doom(slot, DiscardCause.CANCELLED)
+            self.settle()
             raise
         self._ledger.doom(slot, cause)
         return False

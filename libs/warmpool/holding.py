@@ -100,7 +100,8 @@ class Grant(Generic[T]):
     """Somebody was told. A grant handed to a waiter is not accepted until the waiter has run."""
     streaming = False
     untouched = True
-    """No stream was opened on it and its client was not borrowed."""
+    """No stream was opened on it, its client was not borrowed, and nothing else speaks against
+    laying the client back where it came from."""
     used = False
     """The holder has touched the present client."""
     broken = False

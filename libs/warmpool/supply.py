@@ -127,6 +127,8 @@ class Supply(Generic[T]):
     def rotate(self, stock: Stock[T], *, drop: bool) -> None:
         """Replace the clients opened until now: at once (`drop`), or as new ones are ready."""
         stock.generation += 1
+        for grant in self._ledger.grants.values():
+            grant.untouched = False  # so that its client's age is looked at when it comes home
         if drop:
             stock.least_generation = stock.generation
             self._doom_idle(stock, DiscardCause.GENERATION)

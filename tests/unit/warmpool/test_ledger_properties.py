@@ -312,6 +312,7 @@ class Books(RuleBasedStateMachine):
         done = Counter(client.number for client in self.closed)
         assert kept + done == Counter(client.number for client in self.made)
         assert all(slot.state is SlotState.IDLE for slot in idle)
+        assert all(slot.generation >= slot.stock.least_generation for slot in idle)
         assert all(slot.state is SlotState.LEASED for slot in leased)
         assert all(slot.state is SlotState.CLOSING for slot in self.closing)
 
