@@ -23,7 +23,7 @@ from tests.load.measure import ROOT, at_concurrency, machine, percentile, runnin
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from voicemesh.speech.v1.speech_pool_pb2_grpc import SpeechPoolServiceStub
 
-CALLS = 1600
+CALLS = 6400
 CONCURRENCIES = (1, 16, 64)
 NAMES = count()
 Work = Callable[[int], Awaitable[object]]

@@ -1,4 +1,4 @@
-"""The predecessor's defects that are a pool's (reference.md, section 1.7), a test for each row.
+"""The predecessor's defects that are a pool's, one test for each of the known rows.
 
 Each test is named by the row it answers and would fail on a pool that has the defect. Most rows are
 told at greater length elsewhere in this folder; here they are kept together, so that none is lost.

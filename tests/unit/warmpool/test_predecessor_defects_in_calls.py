@@ -1,4 +1,4 @@
-"""The predecessor's defects that are the application's (reference.md, section 1.7), a test for each row.
+"""The predecessor's defects that are the application's, one test for each of the known rows.
 
 The pool cannot have them; its users can. Each row is tested on the least that shows it:
 
