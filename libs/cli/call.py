@@ -44,7 +44,7 @@ class Conversation:
 
     async def run(self, lines: Sequence[Line], control_url: str, key: str = "") -> None:
         """The whole conversation. Raises CallFailed."""
-        watching = asyncio.create_task(self._watch(control_url, key))
+        watching = asyncio.create_task(self.watch(control_url, key))
         talking = asyncio.create_task(self._talk(lines))
         try:
             await asyncio.wait({watching, talking}, return_when=asyncio.FIRST_COMPLETED)
@@ -58,17 +58,18 @@ class Conversation:
             await asyncio.gather(watching, talking, return_exceptions=True)
 
     async def _talk(self, lines: Sequence[Line]) -> None:
-        await self._until_answered("the greeting")
+        await self.until_answered("the greeting")
         for line in lines:
             self.progress.line_begins()
             try:
                 await self.call.say(line.pcm)
             except DialError as error:
                 raise CallFailed(f"while saying {line.label!r}: {error}") from None
-            await self._until_answered(f"an answer to {line.label!r}")
+            await self.until_answered(f"an answer to {line.label!r}")
         await self.call.hang_up()
 
-    async def _until_answered(self, what: str) -> None:
+    async def until_answered(self, what: str) -> None:
+        """Wait until the agent has answered and is silent. Raises CallFailed, naming `what`."""
         try:
             async with asyncio.timeout(self._turn_seconds):
                 while True:
@@ -83,7 +84,8 @@ class Conversation:
                 f"waited {self._turn_seconds:g} s for {what} in vain; last heard: {heard!r}"
             ) from None
 
-    async def _watch(self, control_url: str, key: str) -> None:
+    async def watch(self, control_url: str, key: str) -> None:
+        """Follow the call's events to its end. Raises EventsError."""
         async for event in follow(control_url, self.call.call_connection_id, key):
             self.progress.take(event)
             self._on_event(event)

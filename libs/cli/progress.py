@@ -16,7 +16,6 @@ class CallProgress:
     transcripts: list[tuple[str, str]] = field(default_factory=list)
     """(`caller` or `agent`, words), finals and segments in order."""
     tools: list[str] = field(default_factory=list)
-    heard_nothing_yet: bool = True
     end_reason: str = ""
     error: str = ""
     _answered: int = 0

@@ -3,7 +3,8 @@
 A service declares a frozen subclass of `MeshSettings`; the environment variable of a field is
 `VOICEMESH_` and its name in capitals, unless the field names aliases of its own (the seed's
 `AZURE_SPEECH_KEY` and the like). `VOICEMESH_CONFIG` names a YAML file with the fields' names as
-keys. A later source, such as App Configuration, goes between the two: see `Sources`.
+keys. A later source, such as App Configuration, goes between the two: see
+`settings_customise_sources`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from meshkit.targets import check_target
 
 PREFIX = "VOICEMESH_"
 CONFIG_FILE = "VOICEMESH_CONFIG"
+
+_MAY_HOLD_SECRETS = ("secret", "key", "token", "password", "url")
+"""Parts of names whose values are not repeated in an error; a URL may hold a password."""
 
 S = TypeVar("S", bound="MeshSettings")
 
@@ -124,5 +128,6 @@ def _sentence(kind: type[MeshSettings], problem: dict[str, Any]) -> str:
     field = kind.model_fields.get(name)
     variable = PREFIX + name.upper() if field else name
     meaning = f" It means: {field.description}" if field and field.description else ""
-    given = "" if "secret" in name or "key" in name else f" (given: {problem.get('input')!r})"
+    secret = any(part in name for part in _MAY_HOLD_SECRETS)
+    given = "" if secret else f" (given: {problem.get('input')!r})"
     return f"Setting {variable} is not valid: {problem['msg']}{given}.{meaning}"

@@ -39,12 +39,12 @@ async def measure(
     ):
         empty = empty_unary(channel)
         conversation = Conversation(call, lambda event: None, turn_seconds=10.0)
-        watching = asyncio.create_task(conversation._watch(control_url, ""))
-        await conversation._until_answered("the greeting")
+        watching = asyncio.create_task(conversation.watch(control_url, ""))
+        await conversation.until_answered("the greeting")
         for number in range(TURNS):
             conversation.progress.line_begins()
             spoken = await call.say(encode(f"q{number}"))
-            await conversation._until_answered("an answer")
+            await conversation.until_answered("an answer")
             turn = conversation.progress.finished[-1]
             first_frame = min(t for t in call.arrivals.bursts if t > spoken.began)
             inside = (turn["model_ms"] or 0.0) + (turn["tool_ms"] or 0.0)

@@ -88,11 +88,11 @@ async def _next(events: list[dict[str, object]]) -> None:
 async def test_keys_are_input_like_speech(mesh: LocalMesh) -> None:
     async with PlacedCall(f"{mesh.media_url}?scenario=banking") as call:
         conversation = Conversation(call, lambda event: None, turn_seconds=20.0)
-        watching = asyncio.create_task(conversation._watch(mesh.control_url, ""))
-        await conversation._until_answered("the greeting")
+        watching = asyncio.create_task(conversation.watch(mesh.control_url, ""))
+        await conversation.until_answered("the greeting")
         conversation.progress.line_begins()
         await call.press("1234#")
-        await conversation._until_answered("an answer to the keys")
+        await conversation.until_answered("an answer to the keys")
         await call.hang_up()
         await watching
     assert conversation.progress.finished[-1]["cause"] == "u1"

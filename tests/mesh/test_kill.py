@@ -34,8 +34,8 @@ async def call_with_a_death(
     events: list[dict[str, Any]] = []
     async with PlacedCall(f"{mesh.media_url}?scenario=banking") as call:
         conversation = Conversation(call, events.append, turn_seconds=15.0)
-        watching = asyncio.create_task(conversation._watch(mesh.control_url, ""))
-        await conversation._until_answered("the greeting")
+        watching = asyncio.create_task(conversation.watch(mesh.control_url, ""))
+        await conversation.until_answered("the greeting")
         kill(mesh, name)
         outcome = await _one_more_line(conversation, call)
     await asyncio.wait([watching], timeout=EVENTS_SECONDS)  # a gateway that lives tells the end
@@ -48,7 +48,7 @@ async def _one_more_line(conversation: Conversation, call: PlacedCall) -> str:
     conversation.progress.line_begins()
     try:
         await call.say(encode("what is my balance"))
-        answered = asyncio.create_task(conversation._until_answered("an answer"))
+        answered = asyncio.create_task(conversation.until_answered("an answer"))
         ended = asyncio.create_task(call.closed.wait())
         await asyncio.wait({answered, ended}, return_when=asyncio.FIRST_COMPLETED)
         for task in (answered, ended):

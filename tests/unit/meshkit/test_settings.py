@@ -14,6 +14,7 @@ class Settings(MeshSettings):
     seats: int = Field(4, ge=1, description="Seats at the table.")
     peer_target: Target = Field("static:127.0.0.1:1", description="Where the peer is.")
     api_key: str = Field("", max_length=4, description="A secret.")
+    redis_url: str = Field("", max_length=4, description="May hold a password.")
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +63,9 @@ def test_a_bad_target_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> Non
         load_settings(Settings)
 
 
-def test_a_secret_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOICEMESH_API_KEY", "hunter2hunter2")
+@pytest.mark.parametrize("name", ["VOICEMESH_API_KEY", "VOICEMESH_REDIS_URL"])
+def test_a_secret_is_not_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "redis://:hunter2@host")
     with pytest.raises(SettingsError) as caught:
         load_settings(Settings)
     assert "hunter2" not in str(caught.value)
