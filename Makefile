@@ -71,5 +71,5 @@ endif
 
 .venv/.installed-dev: pyproject.toml .venv/.installed
 	@echo "installing what tests need"
-	$(PIP) install --quiet -e ".[$(SERVICES),azure,dev]"
+	$(PIP) install --quiet -e ".[$(SERVICES),azure,cosmos,appconfig,mcp,ingest,dev]"
 	@touch $@
