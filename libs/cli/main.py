@@ -27,6 +27,7 @@ from cli.pools import table as pools_table
 from cli.ports import Ports
 from cli.process import MeshError
 from cli.report import CallReport
+from cli.tools import tools
 
 MESH_BROKE, USAGE, NO_MESH, CALL_FAILED, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -65,6 +66,9 @@ class Target:
 @click.version_option(package_name="voicemesh")
 def main() -> None:
     """voicemesh answers and places phone calls with AI agents."""
+
+
+main.add_command(tools)
 
 
 @main.command()
