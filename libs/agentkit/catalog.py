@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentkit.documents import CatalogError, suggestion
 from agentkit.loading import AgentLoader, ScenarioLoader
 from agentkit.models import Agent, Scenario
 from agentkit.prompts import PromptError, render
+from meshkit.documents import DocumentError as CatalogError
+from meshkit.documents import suggestion
 
 
 @dataclass(frozen=True, slots=True)

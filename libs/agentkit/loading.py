@@ -13,9 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from agentkit.documents import CatalogError, Document, read_document, suggestion, validated
 from agentkit.models import Agent, Scenario
 from agentkit.prompts import PromptError, check_syntax
+from meshkit.documents import Document, read_document, suggestion, validated
+from meshkit.documents import DocumentError as CatalogError
 
 AGENTS_VARIABLE = "VOICEMESH_AGENTS_DIR"
 SCENARIOS_VARIABLE = "VOICEMESH_SCENARIOS_DIR"

@@ -19,8 +19,8 @@ M = TypeVar("M", bound=BaseModel)
 MAX_BYTES = 256 * 1024
 
 
-class CatalogError(Exception):
-    """An agent or scenario is not right. The message names file, line and key, and what to do."""
+class DocumentError(Exception):
+    """A file of settings, agents or the like is not right. The message names file, line and key, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,26 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read a YAML mapping. Raises CatalogError."""
+    """Read a YAML mapping. Raises DocumentError."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise CatalogError(f"{path} is larger than {MAX_BYTES // 1024} KiB")
+            raise DocumentError(f"{path} is larger than {MAX_BYTES // 1024} KiB")
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path} cannot be read: {error}") from None
+        raise DocumentError(f"{path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise CatalogError(_yaml_problem(path, error)) from None
+        raise DocumentError(_yaml_problem(path, error)) from None
     except (ValueError, RecursionError) as error:  # a date that there is not, [[[[
-        raise CatalogError(f"{path}: a value is not YAML: {error}") from None
+        raise DocumentError(f"{path}: a value is not YAML: {error}") from None
     if not isinstance(content, dict) or node is None:
-        raise CatalogError(f"{path}:1: must hold `key: value` lines")
+        raise DocumentError(f"{path}:1: must hold `key: value` lines")
     lines: dict[Path_, int] = {}
     try:
         _note_lines(node, (), lines, set())
     except KeyError as twice:
-        raise CatalogError(f"{path}:{twice.args[0]}: key {twice.args[1]!r} stands twice") from None
+        raise DocumentError(f"{path}:{twice.args[0]}: key {twice.args[1]!r} stands twice") from None
     return Document(path, content, lines)
 
 
@@ -69,7 +69,7 @@ def validated(
     content: Mapping[str, Any],
     beneath: Document | None = None,
 ) -> M:
-    """The model of a document's content. Raises CatalogError for the first thing that is wrong.
+    """The model of a document's content. Raises DocumentError for the first thing that is wrong.
 
     `beneath` is the document that `content` was merged on: it is named where the fault is its own.
     """
@@ -81,7 +81,7 @@ def validated(
         guilty = beneath if beneath and at[:1] not in document.lines else document
         if problem["type"] == "missing":
             guilty = document
-        raise CatalogError(f"{guilty.where(at)}: {_sentence(kind, at, dict(problem))}") from None
+        raise DocumentError(f"{guilty.where(at)}: {_sentence(kind, at, dict(problem))}") from None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agentkit import CatalogError
-from agentkit.documents import MAX_BYTES, read_document, suggestion
+from meshkit.documents import MAX_BYTES, DocumentError, read_document, suggestion
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(CatalogError) as refused:
+    with pytest.raises(DocumentError) as refused:
         read_document(path)
     return str(refused.value)
 
