@@ -20,7 +20,7 @@ MAX_BYTES = 256 * 1024
 
 
 class DocumentError(Exception):
-    """A file of settings, agents or the like is not right. The message names file, line and key, and what to do."""
+    """A file is not right. The message names file, line and key, and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
