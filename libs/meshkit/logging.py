@@ -3,8 +3,9 @@
     logger = get_logger("api.v1.media")
     logger.info("media connected", extra={"frames": 12})
 
-What people say never goes into a message or a field. `console` is the readable form of the same
-records, for `voicemesh up`.
+What people say never goes into a message or a field; should it get there, `Redaction` takes it out
+of message, fields and traceback before any sink formats the record. `console` is the readable form
+of the same records, for `voicemesh up`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,19 @@ from typing import Literal
 from pythonjsonlogger.json import JsonFormatter
 
 from meshkit.context import current_ids
+from meshkit.redaction import redact, redact_fields
 
 LogFormat = Literal["json", "console"]
 
 _ROOT = "voicemesh"
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_REDACTED = "_voicemesh_redacted"
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    _REDACTED,
+}
+_TRACEBACKS = logging.Formatter()
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -35,6 +44,7 @@ def configure_logging(service: str, level: str = "INFO", form: LogFormat = "json
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_StampIds(service))
+    handler.addFilter(Redaction())
     handler.setFormatter(_json_formatter() if form == "json" else _ConsoleFormatter())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
@@ -66,6 +76,28 @@ class _StampIds(logging.Filter):
         return True
 
 
+class Redaction(logging.Filter):
+    """Takes personal data and secrets out of a record, in place, so that no later sink has them.
+
+    Any handler that does not come after ours must be given one of its own. A record is redacted
+    once.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, _REDACTED, False):
+            return True
+        record.msg, record.args = redact(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = redact(_TRACEBACKS.formatException(record.exc_info))
+            record.exc_info = None
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
+        own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        vars(record).update(redact_fields(own))
+        setattr(record, _REDACTED, True)
+        return True
+
+
 class _ConsoleFormatter(logging.Formatter):
     """`INFO media connected  session=a frames=12`."""
 
@@ -74,6 +106,4 @@ class _ConsoleFormatter(logging.Formatter):
         fields = {k: v for k, v in vars(record).items() if k not in hidden}
         tail = "".join(f" {key}={value}" for key, value in fields.items())
         line = f"{record.levelname:<7} {record.getMessage()}{'  ' if tail else ''}{tail.lstrip()}"
-        if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
+        return f"{line}\n{record.exc_text}" if record.exc_text else line

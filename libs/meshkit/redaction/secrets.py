@@ -1,0 +1,82 @@
+"""Secrets in text: keys, tokens, passwords, connection strings, e-mail addresses. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_LABEL = (
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api[-_ ]?key|apikey|access[-_ ]?key|"
+    r"account[-_ ]?key|shared[-_ ]?access[-_ ]?(?:key|signature)|subscription[-_ ]key|"
+    r"client[-_ ]?secret|private[-_ ]?key|signature|sig|credentials?|authorization|cookie|"
+    r"x-[a-z-]*key|(?:azure|speech|openai|redis|cosmos)_[a-z_]*key)"
+)
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # PEM blocks, closed or cut off.
+    (
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*KEY-----|\Z)", re.S),
+        "[secret]",
+    ),
+    # RFC 7519 tokens: the header's JSON begins with `{"`, which is `eyJ` in base64url.
+    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"), "[secret]"),
+    (re.compile(r"\b(Bearer|Basic|Token)\s+(?!\[)[\w.~+/=-]{6,}", re.I), r"\1 [secret]"),
+    # RFC 3986 userinfo: `scheme://user:password@host`; the greedy class takes `@` within it.
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#\"'<>]*:?[^\s/?#\"'<>]*@", re.I), r"\1[secret]@"),
+    # Well-known prefixes of issued keys.
+    (
+        re.compile(
+            r"\b(?:sk|pk|rk)[-_](?:live[-_]|test[-_]|proj[-_])?[A-Za-z0-9_-]{12,}"
+            r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}|\bxox[a-z]-[\w-]{8,}"
+            r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{20,}|\bglpat-[\w-]{12,}|\bhf_[A-Za-z0-9]{16,}"
+        ),
+        "[secret]",
+    ),
+    # `password=...`, `"api_key": "..."`, `AccountKey=...;`, `x-api-key: ...`
+    (
+        re.compile(
+            rf"(?<![a-z])((?:[\w-]*[_-])?{_LABEL}[\"']?\s?[=:]\s?)"
+            r"(?:\"(?!\[)[^\"]+\"|'(?!\[)[^']+'|(?!\[|\")[^\s,;&\"')}\]]+)",
+            re.I,
+        ),
+        r"\1[secret]",
+    ),
+    (
+        re.compile(
+            r"\b((?:password|passphrase|passcode|pass phrase)\s+(?:is|was)\s+)"
+            r"(?!\[|(?:not|wrong|required|too|missing|empty|invalid|expired|in|set|never|only|a|the|"
+            r"being|needed|stored|hashed|rotated|reset|changed)\b)[^\s,;]+",
+            re.I,
+        ),
+        r"\1[secret]",
+    ),
+    # Long base64 with all three kinds of characters; pure hex is an id or a digest.
+    (
+        re.compile(
+            r"(?<![\w/+.-])(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=[^\s]*\d)(?![\w-]*-[\w]+-[\w]+-)"
+            r"[A-Za-z0-9+/_]{40,}={0,2}(?![\w/+.-])"
+        ),
+        "[secret]",
+    ),
+)
+_EMAIL = re.compile(
+    r"[^\s@\"'<>()\[\]=:,;/]+@[^\s@\"'<>()\[\],;:/]+\.[^\s@\"'<>()\[\],;:/.?!]+", re.I
+)
+# As a transcript has it: "ada dot lovelace at example dot org".
+_SPOKEN_EMAIL = re.compile(
+    r"\b[\w-]+(?: (?:dot|underscore|dash|hyphen|period) [\w-]+)* at [\w-]+(?: dot [\w-]+)* dot "
+    r"(?:com|org|net|edu|gov|io|de|uk|co|fr|es|me|info)\b",
+    re.I,
+)
+
+
+def without_secrets(text: str) -> str:
+    """The text with each secret as `[secret]`."""
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def without_emails(text: str) -> str:
+    """The text with each e-mail address, written or spoken, as `[email]`."""
+    if "@" in text:
+        text = _EMAIL.sub("[email]", text)
+    return _SPOKEN_EMAIL.sub("[email]", text)

@@ -1,0 +1,78 @@
+"""What in a text is surely technical: ids, addresses, times, quantities. It survives redaction.
+
+Each such token is put aside as one character of a private plane while the finders of personal data
+look at the text, and put back afterwards. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FIRST, _LAST = 0xF0000, 0xFFFFD
+_ASIDE = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
+
+_UNITS = (
+    r"(?:ns|us|µs|ms|milliseconds?|microseconds?|nanoseconds?|s|secs?|seconds?|min|minutes?|hours?|"
+    r"days?|bytes?|B|[KMGT]i?B|k?Hz|fps|%|percent|frames?|samples?|tokens?|chars?|characters?|"
+    r"requests?|rows?|events?|items?|calls?|sessions?|dollars?|euros?|cents?|USD|EUR|GBP|points?|"
+    r"messages?|entries|passages?|connections?|files?|lines?|times|retries|attempts?|records?|keys)"
+)
+_LABELS = (
+    r"(?:port|pid|uid|gid|tid|line|col|column|char|offset|pos|position|seq|sequence|frame|sample|index|"
+    r"row|shard|partition|slot|epoch|timestamp|ts|time|status|errno|count|total|size|length|len|limit|"
+    r"bytes|generation|revision|version|build|attempt|retry|try|budget|depth|width|rate|stream|fd|"
+    r"statusCode|status_code|exit|close|ordinal|round|took|after|elapsed|duration|timeout|deadline|"
+    r"\w+_(?:ms|us|ns|s|seconds|bytes|count|offset|total|size|port|frames|samples|tokens|index))"
+)
+_NOT_PERSONAL = (
+    r"(?!(?:ssn|acct|account|accounts|card|pin|tel|phone|mobile|cell|fax|code|otp|passport|iban|"
+    r"member|policy|dob|born|call|caller|cvv|cvc|routing|license|licence|number|no)\b)"
+)
+_TECHNICAL = re.compile(
+    "|".join(
+        (
+            r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b",  # UUID
+            r"\b20[1-9]\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?\b",
+            r"\b(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5}|/\d\d?)?(?![\w.])",
+            r"\[?(?=[0-9a-fA-F:]*(?:::|[a-fA-F]))[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?(?::\d{1,5})?",
+            r"\b(?:sessions|agents|scenarios|tools|leases|pools|calls|turns|projects|subscriptions|"
+            r"operations|traces)/(?!\+?\d{9,})[\w.~-]+(?:/(?!\d{9,})[\w.~-]+)*",
+            r"\b0x[0-9a-fA-F]+\b",
+            r"\b(?=[0-9a-f]*[a-f])(?=[a-f]*\d)[0-9a-f]{8,128}\b",  # hex id or digest
+            r"\b(?=[0-9A-F]*[A-F])(?=[A-F]*\d)[0-9A-F]{16,128}\b",
+            r"\bv?\d{1,2}\.\d{1,3}\.\d{1,3}(?:[-+.][A-Za-z][\w.]*)?(?![\w.-]\d)",  # version
+            r"[$€£]\s?\d[\d,]*(?:\.\d\d?)?",
+            rf"(?<![\w+.-])\d[\d_,]*(?:\.\d+)?(?:\s?{_UNITS}|[mhd])\b",
+            rf"\b{_LABELS}[\"']?(?:\s?[=:#]\s?|\s(?:is |of |at |no\.? )?)-?\d+(?:\.\d+)?(?![\w-]*\d)",
+            rf"\b{_NOT_PERSONAL}[A-Za-z][\w.]*(?:-[\w.]+)*:\d{{1,5}}(?![\d-])",  # host:port
+            # Pod names, references, zones: letters first, parts of at most eight digits.
+            rf"\b{_NOT_PERSONAL}(?=[\w.-]*\d)(?![\w.-]*\d{{9}})(?![\w.-]*\d{{3}}[-.]\d{{3,4}}[-.]?\d{{4}})"
+            rf"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)+\b",
+            rf"\b{_NOT_PERSONAL}[A-Za-z]{{1,12}}\d{{1,6}}(?:/[a-z]\d+)*\b",  # t12/s3, en0, ORD4411
+            r"(?<![\w.+-])-?\d{1,6}\.\d+(?:e[+-]?\d+)?\b(?![.-]\d)",  # a decimal number
+            r"\b\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\b",
+            r"\b\d{1,4}/\d{1,4}\b(?!/)",  # 3/4 done
+        )
+    )
+)
+
+
+def set_aside(text: str) -> tuple[str, list[str]]:
+    """The text with its technical tokens as single characters, and the tokens in order."""
+    tokens: list[str] = []
+    text = _ASIDE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+    def aside(found: re.Match[str]) -> str:
+        if not found[0] or len(tokens) > _LAST - _FIRST:
+            return found[0]
+        tokens.append(found[0])
+        return chr(_FIRST + len(tokens) - 1)
+
+    return _TECHNICAL.sub(aside, text), tokens
+
+
+def put_back(text: str, tokens: list[str]) -> str:
+    """The text with its technical tokens again."""
+    if not tokens:
+        return text
+    return _ASIDE.sub(lambda found: tokens[ord(found[0]) - _FIRST], text)
