@@ -63,6 +63,7 @@ class Reason(enum.Enum):
     PROVIDER_UNAVAILABLE = _Code.UNAVAILABLE, 2
     STORE_NOT_DURABLE = _Code.UNAVAILABLE, 3
     STORE_UNAVAILABLE = _Code.UNAVAILABLE, 4
+    TOOL_STILL_RUNNING = _Code.UNAVAILABLE, 5
 
     @property
     def code(self) -> grpc.StatusCode:

@@ -39,6 +39,7 @@ def tool(
     effect: Effect = Effect.EFFECTFUL,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     concurrency: int = DEFAULT_CONCURRENCY,
+    claimed: bool = False,
     tags: Collection[str] = (),
     requires: Collection[str] = (),
     proves: str = "",
@@ -75,6 +76,7 @@ def tool(
             effect=effect,
             timeout_seconds=timeout_seconds,
             concurrency=concurrency,
+            claimed=claimed,
             policy=policy,
         )
         return checked(declared)

@@ -71,6 +71,7 @@ def register_tool(
     effect: Effect = Effect.EFFECTFUL,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     concurrency: int = DEFAULT_CONCURRENCY,
+    claimed: bool = False,
     policy: Policy = OPEN,
     override: bool = False,
 ) -> Tool:
@@ -83,6 +84,7 @@ def register_tool(
         effect=effect,
         timeout_seconds=timeout_seconds,
         concurrency=concurrency,
+        claimed=claimed,
         policy=policy,
         override=override,
     )

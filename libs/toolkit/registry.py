@@ -74,6 +74,7 @@ class Registry:
         effect: Effect = Effect.EFFECTFUL,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         concurrency: int = DEFAULT_CONCURRENCY,
+        claimed: bool = False,
         policy: Policy = OPEN,
         override: bool = False,
     ) -> Tool:
@@ -90,6 +91,7 @@ class Registry:
             effect=effect,
             timeout_seconds=timeout_seconds,
             concurrency=concurrency,
+            claimed=claimed,
             policy=policy,
         )
         return self.add(checked(made), override=override)

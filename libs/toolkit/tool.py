@@ -113,6 +113,9 @@ class Tool:
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     concurrency: int = DEFAULT_CONCURRENCY
     """Most runs at once in one process."""
+    claimed: bool = False
+    """Whether a run is asked for once in the whole mesh, and its result kept. What is effectful
+    always is; an idempotent tool may declare it, to spare a retry on another pod the work."""
     policy: Policy = OPEN
 
     @property

@@ -30,6 +30,8 @@ class Claimant:
     epoch: int
     rerunnable: bool
     ttl: float
+    token: str = ""
+    """What the claim is to be known by, so that asking again is safe; made here if empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class ToolClaims:
 
     async def claim(self, run: ToolRun, claimant: Claimant, timeout: float) -> SeenClaim:
         """Ask for leave to run a tool."""
-        token = secrets.token_hex(16)
+        token = claimant.token or secrets.token_hex(16)
         args = (
             _field(run),
             claimant.fingerprint,

@@ -40,6 +40,7 @@ class ClaimServicer(ToolClaimServiceServicer):
             epoch=request.owner_epoch,
             rerunnable=request.rerunnable,
             ttl=self._ttl(request),
+            token=request.claim_token and checked_id(request.claim_token, "claim_token"),
         )
         seen = await self._claims.claim(run, claimant, self._budget(context))
         return pb.ClaimToolResponse(claim=seen.claim, claim_token=seen.token)

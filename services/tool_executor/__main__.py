@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
 from tool_executor.audit import Audit, AuditLog, NoAudit
+from tool_executor.claims import StoredClaims
 from tool_executor.execution import Execution
 from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable
 from tool_executor.policy import Limits
@@ -84,10 +86,18 @@ def make_execution(
 ) -> Execution:
     """What runs the registry's tools against the session-store's records."""
     records = StoredVerifiedRecords(store, seconds=settings.store_seconds)
+    claims = StoredClaims(
+        store,
+        f"tool-executor-{secrets.token_hex(8)}",
+        seconds=settings.store_seconds,
+        ttl=settings.claim_seconds,
+        wait=settings.claim_wait_seconds,
+    )
     return Execution(
         registry,
         records,
         audit,
+        claims,
         limits=Limits(in_turn=settings.turn_max_runs, in_call=settings.call_max_runs),
         max_runs=settings.max_runs,
         kept_outcomes=settings.kept_outcomes,

@@ -1,4 +1,4 @@
-"""One run of a tool, in order: parse, verified record, policy, arguments, body, proof, outcome."""
+"""One run of a tool, in order: parse, verified record, policy, claim, body, proof, outcome."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
 from tool_executor.audit import Audit
+from tool_executor.claims import Claims, is_claimed, run_of
 from tool_executor.ledger import Ledger
 from tool_executor.outcomes import (
     Failure,
@@ -20,6 +21,7 @@ from tool_executor.outcomes import (
 )
 from tool_executor.policy import (
     DEFAULT_LIMITS,
+    NOTHING,
     Limits,
     Refused,
     Verified,
@@ -56,13 +58,14 @@ class Execution:
         registry: Registry,
         records: VerifiedRecords,
         audit: Audit,
+        claims: Claims,
         *,
         limits: Limits = DEFAULT_LIMITS,
         max_runs: int,
         kept_outcomes: int,
     ) -> None:
         self._registry, self._records = registry, records
-        self._audit, self._limits = audit, limits
+        self._audit, self._claims, self._limits = audit, claims, limits
         self._slots = Slots(max_runs)
         self._runs = Runs(kept_outcomes)
         self._ledger = Ledger()
@@ -86,8 +89,11 @@ class Execution:
         self._draining = True
 
     async def finish(self, seconds: float) -> None:
-        """Wait for what runs, at most so long."""
+        """Wait for what runs and for what came out of it to be stored, at most so long."""
+        time = asyncio.get_running_loop().time
+        until = time() + seconds
         await self._runs.drain(seconds)
+        await self._claims.finish(max(0.0, until - time()))
 
     async def _run(self, request: Request) -> Outcome:
         if self._draining:
@@ -105,8 +111,27 @@ class Execution:
             return "", refusal("TOOL_NOT_FOUND", _not_found(request.tool))
         except ArgumentsInvalid as error:
             return "", refusal("ARGUMENTS_INVALID", str(error), retryable=True)
-        verified = await self._records.read(request.session)
-        return verified.client_id, await self._decided(tool, request, arguments, verified)
+        verified, earlier = await asyncio.gather(
+            self._verified(tool, request), self._earlier(tool, request)
+        )
+        outcome = earlier or await self._decided(tool, request, arguments, verified)
+        return verified.client_id, outcome
+
+    async def _verified(self, tool: Tool, request: Request) -> Verified:
+        """What the policy reads. Without the store, only what reads and asks for nothing may run."""
+        try:
+            return await self._records.read(request.session)
+        except MeshError as error:
+            policy = tool.policy
+            open_to_all = not (policy.requires or policy.proves or policy.client_argument)
+            harmless = tool.effect is Effect.READ_ONLY and open_to_all
+            if harmless and error.is_reason(Reason.STORE_UNAVAILABLE):
+                return NOTHING
+            raise
+
+    async def _earlier(self, tool: Tool, request: Request) -> Outcome | None:
+        """How the run came out before, on whichever pod: decided once, it is not decided again."""
+        return await self._claims.earlier(run_of(tool, request)) if is_claimed(tool) else None
 
     async def _decided(
         self, tool: Tool, request: Request, arguments: Mapping[str, Any], verified: Verified
@@ -128,7 +153,25 @@ class Execution:
             return refusal("ARGUMENTS_INVALID", str(error), retryable=True)
         self._slots.take(tool)
         self._ledger.begun(*counted)
-        return await self._body(tool, request, given, verified)
+        if not is_claimed(tool):
+            return await self._body(tool, request, given, verified)
+        return await self._claimed(tool, request, given, verified)
+
+    async def _claimed(
+        self, tool: Tool, request: Request, given: Any, verified: Verified
+    ) -> Outcome:
+        """The body, once in the mesh; the slot is taken, and given back if it does not run."""
+        try:
+            claim = await self._claims.claim(run_of(tool, request))
+        except BaseException:
+            self._slots.give_back(tool)
+            raise
+        if isinstance(claim, Outcome):
+            self._slots.give_back(tool)
+            return claim
+        async with self._claims.renewed(claim):
+            outcome = await self._body(tool, request, given, verified)
+            return await self._claims.complete(claim, outcome)
 
     async def _body(self, tool: Tool, request: Request, given: Any, verified: Verified) -> Outcome:
         context = ToolContext(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pydantic_core
+from google.protobuf.duration_pb2 import Duration
 
 from toolkit import Policy, ToolResult
+from voicemesh.tools.v1.outcome_pb2 import ToolOutcome
 
 MAX_RESULT_BYTES = 64 * 1024
 
@@ -56,6 +58,40 @@ class NotJson(Exception):
 def refusal(reason: str, message: str, *, retryable: bool = False) -> Outcome:
     """The outcome of a run that did not take place."""
     return Outcome(failure=Failure(reason, message, retryable))
+
+
+def written(outcome: Outcome) -> ToolOutcome:
+    """The outcome as it goes over the wire and into the store; times are whole microseconds."""
+    told = ToolOutcome()
+    if outcome.failure is None:
+        told.result_json = outcome.result_json
+    else:
+        failure = outcome.failure
+        told.failure.reason = failure.reason
+        told.failure.message = failure.message
+        told.failure.retryable = failure.retryable
+    if outcome.seconds is not None:
+        told.execution_duration.CopyFrom(duration(outcome.seconds))
+    return told
+
+
+def read(told: ToolOutcome) -> Outcome:
+    """The outcome that was written: written again, it is the same byte for byte."""
+    ran = told.HasField("execution_duration")
+    seconds = told.execution_duration.ToMicroseconds() / 1e6 if ran else None
+    if told.WhichOneof("outcome") == "failure":
+        failure = told.failure
+        return Outcome(
+            failure=Failure(failure.reason, failure.message, failure.retryable), seconds=seconds
+        )
+    return Outcome(result_json=told.result_json, seconds=seconds)
+
+
+def duration(seconds: float) -> Duration:
+    """Seconds as the wire has them."""
+    made = Duration()
+    made.FromMicroseconds(round(seconds * 1e6))
+    return made
 
 
 def shown_json(result: ToolResult, policy: Policy) -> str:

@@ -17,3 +17,5 @@ class Request:
     agent: str
     request_id: str
     arguments_json: str
+    owner_epoch: int = 0
+    """Fencing token of the call; 0 for a session without one."""

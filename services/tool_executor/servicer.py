@@ -7,16 +7,13 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.duration_pb2 import Duration
-
 from meshkit.errors import invalid
 from meshkit.names import parse_tool_request_id, resource_id, session_id
 from meshkit.streams import ServerStream
 from tool_executor.execution import Execution
-from tool_executor.outcomes import Outcome
+from tool_executor.outcomes import duration, written
 from tool_executor.requests import Request
 from toolkit import Effect, Registry, Tool
-from voicemesh.tools.v1 import outcome_pb2
 from voicemesh.tools.v1 import tool_executor_pb2 as pb
 from voicemesh.tools.v1.tool_executor_pb2_grpc import (
     ToolExecutorServiceServicer,
@@ -63,7 +60,7 @@ class ToolExecutorServicer(ToolExecutorServiceServicer):
         )
         async with stream:
             outcome = await self._execution.execute(asked)
-            await stream.send(pb.ExecuteToolResponse(outcome=_written(outcome)))
+            await stream.send(pb.ExecuteToolResponse(outcome=written(outcome)))
 
 
 def _checked(request: pb.ExecuteToolRequest) -> Request:
@@ -80,21 +77,8 @@ def _checked(request: pb.ExecuteToolRequest) -> Request:
         agent=resource_id("agents", request.agent, "agent"),
         request_id=request.request_id,
         arguments_json=request.arguments_json,
+        owner_epoch=request.owner_epoch,
     )
-
-
-def _written(outcome: Outcome) -> outcome_pb2.ToolOutcome:
-    written = outcome_pb2.ToolOutcome()
-    if outcome.failure is None:
-        written.result_json = outcome.result_json
-    else:
-        failure = outcome.failure
-        written.failure.reason = failure.reason
-        written.failure.message = failure.message
-        written.failure.retryable = failure.retryable
-    if outcome.seconds is not None:
-        written.execution_duration.CopyFrom(_duration(outcome.seconds))
-    return written
 
 
 def _listed(tool: Tool) -> pb.Tool:
@@ -103,15 +87,9 @@ def _listed(tool: Tool) -> pb.Tool:
         description=tool.description,
         parameters_json=json.dumps(tool.parameters, ensure_ascii=False),
         tags=sorted(tool.tags),
-        timeout=_duration(tool.timeout_seconds),
+        timeout=duration(tool.timeout_seconds),
         effect=_EFFECTS[tool.effect],
     )
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromMicroseconds(round(seconds * 1e6))
-    return duration
 
 
 def _page_size(asked: int) -> int:

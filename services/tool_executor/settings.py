@@ -17,6 +17,18 @@ class ToolExecutorSettings(MeshSettings):
     store_seconds: float = Field(
         2.0, gt=0, le=30, description="Seconds that reading or writing a verified record may take."
     )
+    claim_seconds: float = Field(
+        5.0,
+        ge=1,
+        le=600,
+        description="Seconds after which a claim on a tool run counts as dead if not renewed.",
+    )
+    claim_wait_seconds: float = Field(
+        8.0,
+        gt=0,
+        le=60,
+        description="Seconds that a run on another pod is waited for before the caller asks again.",
+    )
     max_runs: int = Field(
         64, ge=1, le=10_000, description="Most tools running at once on this pod."
     )

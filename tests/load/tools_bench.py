@@ -25,6 +25,7 @@ import numpy as np
 from cli.parts import Part
 from cli.ports import Ports
 from tests.load.measure import machine, percentile, running
+from tests.support.claims_at_hand import ClaimsAtHand
 from tool_executor.audit import AuditLog
 from tool_executor.embeddings import OpenAIEmbedder
 from tool_executor.execution import Execution
@@ -62,7 +63,13 @@ async def overhead(folder: Path) -> None:
     audit = AuditLog(folder, days=1)
     limits = Limits(same_in_turn=RUNS * 2, in_turn=RUNS * 2, in_call=RUNS * 2)
     execution = Execution(
-        Registry([bare]), AtHand(), audit, limits=limits, max_runs=8, kept_outcomes=100
+        Registry([bare]),
+        AtHand(),
+        audit,
+        ClaimsAtHand(),
+        limits=limits,
+        max_runs=8,
+        kept_outcomes=100,
     )
     numbers, arguments = count(), SummaryArguments(client_id="alice", account_type=None)
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from meshkit.errors import MeshError, Reason
+from tests.support.claims_at_hand import ClaimsAtHand
 from tool_executor.audit import Audit, NoAudit
 from tool_executor.execution import Execution
 from tool_executor.outcomes import Failure, Outcome
@@ -48,7 +49,7 @@ class Rig:
     """An execution of one tool called `it`."""
 
     def __init__(self, body: Callable[..., Any], **declared: Any) -> None:
-        self.registry, self.records = Registry(), Records()
+        self.registry, self.records, self.claims = Registry(), Records(), ClaimsAtHand()
         self.registry.register("it", {}, body, **declared)
         self.limits = Limits(same_in_turn=100, in_turn=100)
         self.execution = self.fresh()
@@ -60,6 +61,7 @@ class Rig:
             self.registry,
             self.records,
             audit or NoAudit(),
+            self.claims,
             limits=self.limits,
             max_runs=8,
             kept_outcomes=16,

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voicemesh.tools.v1 import outcome_pb2 as voicemesh_dot_tools_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voicemesh/session/v1/claim.proto\x12\x14voicemesh.session.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a voicemesh/tools/v1/outcome.proto\"\x9e\x02\n\tToolClaim\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.voicemesh.session.v1.ToolClaim.State\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07outcome\x18\x05 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcome\"T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_UNKNOWN\x10\x03\"\x9c\x01\n\x10\x43laimToolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x04 \x01(\x03\x12\x12\n\nrerunnable\x18\x05 \x01(\x08\x12&\n\x03ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"X\n\x11\x43laimToolResponse\x12.\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.ToolClaim\x12\x13\n\x0b\x63laim_token\x18\x02 \x01(\t\"h\n\x15RenewToolClaimRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63laim_token\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x18\n\x16RenewToolClaimResponse\"p\n\x13\x43ompleteToolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63laim_token\x18\x02 \x01(\t\x12\x30\n\x07outcome\x18\x03 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcome\"\x16\n\x14\x43ompleteToolResponse\"V\n\x13GetToolClaimRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12+\n\x08max_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x14GetToolClaimResponse\x12.\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.ToolClaim\"8\n\x0bQuotaDemand\x12\r\n\x05quota\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03J\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05\"\x93\x01\n\x11TakeQuotasRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x32\n\x07\x64\x65mands\x18\x03 \x03(\x0b\x32!.voicemesh.session.v1.QuotaDemand\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x14\n\x12TakeQuotasResponse\",\n\x15GiveBackQuotasRequest\x12\x13\n\x0brequest_ids\x18\x01 \x03(\t\"\x18\n\x16GiveBackQuotasResponse\"L\n\x12RenewQuotasRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x15\n\x13RenewQuotasResponse2\xab\x03\n\x10ToolClaimService\x12\\\n\tClaimTool\x12&.voicemesh.session.v1.ClaimToolRequest\x1a\'.voicemesh.session.v1.ClaimToolResponse\x12k\n\x0eRenewToolClaim\x12+.voicemesh.session.v1.RenewToolClaimRequest\x1a,.voicemesh.session.v1.RenewToolClaimResponse\x12\x65\n\x0c\x43ompleteTool\x12).voicemesh.session.v1.CompleteToolRequest\x1a*.voicemesh.session.v1.CompleteToolResponse\x12\x65\n\x0cGetToolClaim\x12).voicemesh.session.v1.GetToolClaimRequest\x1a*.voicemesh.session.v1.GetToolClaimResponse2\xc0\x02\n\x0cQuotaService\x12_\n\nTakeQuotas\x12\'.voicemesh.session.v1.TakeQuotasRequest\x1a(.voicemesh.session.v1.TakeQuotasResponse\x12k\n\x0eGiveBackQuotas\x12+.voicemesh.session.v1.GiveBackQuotasRequest\x1a,.voicemesh.session.v1.GiveBackQuotasResponse\x12\x62\n\x0bRenewQuotas\x12(.voicemesh.session.v1.RenewQuotasRequest\x1a).voicemesh.session.v1.RenewQuotasResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voicemesh/session/v1/claim.proto\x12\x14voicemesh.session.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a voicemesh/tools/v1/outcome.proto\"\x9e\x02\n\tToolClaim\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.voicemesh.session.v1.ToolClaim.State\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07outcome\x18\x05 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcome\"T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_UNKNOWN\x10\x03\"\xb1\x01\n\x10\x43laimToolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x04 \x01(\x03\x12\x12\n\nrerunnable\x18\x05 \x01(\x08\x12&\n\x03ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63laim_token\x18\x07 \x01(\t\"X\n\x11\x43laimToolResponse\x12.\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.ToolClaim\x12\x13\n\x0b\x63laim_token\x18\x02 \x01(\t\"h\n\x15RenewToolClaimRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63laim_token\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x18\n\x16RenewToolClaimResponse\"p\n\x13\x43ompleteToolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63laim_token\x18\x02 \x01(\t\x12\x30\n\x07outcome\x18\x03 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcome\"\x16\n\x14\x43ompleteToolResponse\"V\n\x13GetToolClaimRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12+\n\x08max_wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x14GetToolClaimResponse\x12.\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x1f.voicemesh.session.v1.ToolClaim\"8\n\x0bQuotaDemand\x12\r\n\x05quota\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03J\x04\x08\x03\x10\x04J\x04\x08\x04\x10\x05\"\x93\x01\n\x11TakeQuotasRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x32\n\x07\x64\x65mands\x18\x03 \x03(\x0b\x32!.voicemesh.session.v1.QuotaDemand\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x14\n\x12TakeQuotasResponse\",\n\x15GiveBackQuotasRequest\x12\x13\n\x0brequest_ids\x18\x01 \x03(\t\"\x18\n\x16GiveBackQuotasResponse\"L\n\x12RenewQuotasRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x15\n\x13RenewQuotasResponse2\xab\x03\n\x10ToolClaimService\x12\\\n\tClaimTool\x12&.voicemesh.session.v1.ClaimToolRequest\x1a\'.voicemesh.session.v1.ClaimToolResponse\x12k\n\x0eRenewToolClaim\x12+.voicemesh.session.v1.RenewToolClaimRequest\x1a,.voicemesh.session.v1.RenewToolClaimResponse\x12\x65\n\x0c\x43ompleteTool\x12).voicemesh.session.v1.CompleteToolRequest\x1a*.voicemesh.session.v1.CompleteToolResponse\x12\x65\n\x0cGetToolClaim\x12).voicemesh.session.v1.GetToolClaimRequest\x1a*.voicemesh.session.v1.GetToolClaimResponse2\xc0\x02\n\x0cQuotaService\x12_\n\nTakeQuotas\x12\'.voicemesh.session.v1.TakeQuotasRequest\x1a(.voicemesh.session.v1.TakeQuotasResponse\x12k\n\x0eGiveBackQuotas\x12+.voicemesh.session.v1.GiveBackQuotasRequest\x1a,.voicemesh.session.v1.GiveBackQuotasResponse\x12\x62\n\x0bRenewQuotas\x12(.voicemesh.session.v1.RenewQuotasRequest\x1a).voicemesh.session.v1.RenewQuotasResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,37 +39,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOOLCLAIM_STATE']._serialized_start=360
   _globals['_TOOLCLAIM_STATE']._serialized_end=444
   _globals['_CLAIMTOOLREQUEST']._serialized_start=447
-  _globals['_CLAIMTOOLREQUEST']._serialized_end=603
-  _globals['_CLAIMTOOLRESPONSE']._serialized_start=605
-  _globals['_CLAIMTOOLRESPONSE']._serialized_end=693
-  _globals['_RENEWTOOLCLAIMREQUEST']._serialized_start=695
-  _globals['_RENEWTOOLCLAIMREQUEST']._serialized_end=799
-  _globals['_RENEWTOOLCLAIMRESPONSE']._serialized_start=801
-  _globals['_RENEWTOOLCLAIMRESPONSE']._serialized_end=825
-  _globals['_COMPLETETOOLREQUEST']._serialized_start=827
-  _globals['_COMPLETETOOLREQUEST']._serialized_end=939
-  _globals['_COMPLETETOOLRESPONSE']._serialized_start=941
-  _globals['_COMPLETETOOLRESPONSE']._serialized_end=963
-  _globals['_GETTOOLCLAIMREQUEST']._serialized_start=965
-  _globals['_GETTOOLCLAIMREQUEST']._serialized_end=1051
-  _globals['_GETTOOLCLAIMRESPONSE']._serialized_start=1053
-  _globals['_GETTOOLCLAIMRESPONSE']._serialized_end=1123
-  _globals['_QUOTADEMAND']._serialized_start=1125
-  _globals['_QUOTADEMAND']._serialized_end=1181
-  _globals['_TAKEQUOTASREQUEST']._serialized_start=1184
-  _globals['_TAKEQUOTASREQUEST']._serialized_end=1331
-  _globals['_TAKEQUOTASRESPONSE']._serialized_start=1333
-  _globals['_TAKEQUOTASRESPONSE']._serialized_end=1353
-  _globals['_GIVEBACKQUOTASREQUEST']._serialized_start=1355
-  _globals['_GIVEBACKQUOTASREQUEST']._serialized_end=1399
-  _globals['_GIVEBACKQUOTASRESPONSE']._serialized_start=1401
-  _globals['_GIVEBACKQUOTASRESPONSE']._serialized_end=1425
-  _globals['_RENEWQUOTASREQUEST']._serialized_start=1427
-  _globals['_RENEWQUOTASREQUEST']._serialized_end=1503
-  _globals['_RENEWQUOTASRESPONSE']._serialized_start=1505
-  _globals['_RENEWQUOTASRESPONSE']._serialized_end=1526
-  _globals['_TOOLCLAIMSERVICE']._serialized_start=1529
-  _globals['_TOOLCLAIMSERVICE']._serialized_end=1956
-  _globals['_QUOTASERVICE']._serialized_start=1959
-  _globals['_QUOTASERVICE']._serialized_end=2279
+  _globals['_CLAIMTOOLREQUEST']._serialized_end=624
+  _globals['_CLAIMTOOLRESPONSE']._serialized_start=626
+  _globals['_CLAIMTOOLRESPONSE']._serialized_end=714
+  _globals['_RENEWTOOLCLAIMREQUEST']._serialized_start=716
+  _globals['_RENEWTOOLCLAIMREQUEST']._serialized_end=820
+  _globals['_RENEWTOOLCLAIMRESPONSE']._serialized_start=822
+  _globals['_RENEWTOOLCLAIMRESPONSE']._serialized_end=846
+  _globals['_COMPLETETOOLREQUEST']._serialized_start=848
+  _globals['_COMPLETETOOLREQUEST']._serialized_end=960
+  _globals['_COMPLETETOOLRESPONSE']._serialized_start=962
+  _globals['_COMPLETETOOLRESPONSE']._serialized_end=984
+  _globals['_GETTOOLCLAIMREQUEST']._serialized_start=986
+  _globals['_GETTOOLCLAIMREQUEST']._serialized_end=1072
+  _globals['_GETTOOLCLAIMRESPONSE']._serialized_start=1074
+  _globals['_GETTOOLCLAIMRESPONSE']._serialized_end=1144
+  _globals['_QUOTADEMAND']._serialized_start=1146
+  _globals['_QUOTADEMAND']._serialized_end=1202
+  _globals['_TAKEQUOTASREQUEST']._serialized_start=1205
+  _globals['_TAKEQUOTASREQUEST']._serialized_end=1352
+  _globals['_TAKEQUOTASRESPONSE']._serialized_start=1354
+  _globals['_TAKEQUOTASRESPONSE']._serialized_end=1374
+  _globals['_GIVEBACKQUOTASREQUEST']._serialized_start=1376
+  _globals['_GIVEBACKQUOTASREQUEST']._serialized_end=1420
+  _globals['_GIVEBACKQUOTASRESPONSE']._serialized_start=1422
+  _globals['_GIVEBACKQUOTASRESPONSE']._serialized_end=1446
+  _globals['_RENEWQUOTASREQUEST']._serialized_start=1448
+  _globals['_RENEWQUOTASREQUEST']._serialized_end=1524
+  _globals['_RENEWQUOTASRESPONSE']._serialized_start=1526
+  _globals['_RENEWQUOTASRESPONSE']._serialized_end=1547
+  _globals['_TOOLCLAIMSERVICE']._serialized_start=1550
+  _globals['_TOOLCLAIMSERVICE']._serialized_end=1977
+  _globals['_QUOTASERVICE']._serialized_start=1980
+  _globals['_QUOTASERVICE']._serialized_end=2300
 # @@protoc_insertion_point(module_scope)

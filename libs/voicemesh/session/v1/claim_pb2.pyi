@@ -37,20 +37,22 @@ class ToolClaim(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., state: _Optional[_Union[ToolClaim.State, str]] = ..., holder: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., outcome: _Optional[_Union[_outcome_pb2.ToolOutcome, _Mapping]] = ...) -> None: ...
 
 class ClaimToolRequest(_message.Message):
-    __slots__ = ("request_id", "fingerprint", "holder", "owner_epoch", "rerunnable", "ttl")
+    __slots__ = ("request_id", "fingerprint", "holder", "owner_epoch", "rerunnable", "ttl", "claim_token")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     OWNER_EPOCH_FIELD_NUMBER: _ClassVar[int]
     RERUNNABLE_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_TOKEN_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     fingerprint: str
     holder: str
     owner_epoch: int
     rerunnable: bool
     ttl: _duration_pb2.Duration
-    def __init__(self, request_id: _Optional[str] = ..., fingerprint: _Optional[str] = ..., holder: _Optional[str] = ..., owner_epoch: _Optional[int] = ..., rerunnable: _Optional[bool] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    claim_token: str
+    def __init__(self, request_id: _Optional[str] = ..., fingerprint: _Optional[str] = ..., holder: _Optional[str] = ..., owner_epoch: _Optional[int] = ..., rerunnable: _Optional[bool] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., claim_token: _Optional[str] = ...) -> None: ...
 
 class ClaimToolResponse(_message.Message):
     __slots__ = ("claim", "claim_token")

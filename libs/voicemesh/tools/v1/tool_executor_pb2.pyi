@@ -24,20 +24,24 @@ TOOL_EFFECT_IDEMPOTENT: ToolEffect
 TOOL_EFFECT_EFFECTFUL: ToolEffect
 
 class Tool(_message.Message):
-    __slots__ = ("name", "description", "parameters_json", "tags", "timeout", "effect")
+    __slots__ = ("name", "description", "parameters_json", "tags", "timeout", "effect", "cancellable", "long_running")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_JSON_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     EFFECT_FIELD_NUMBER: _ClassVar[int]
+    CANCELLABLE_FIELD_NUMBER: _ClassVar[int]
+    LONG_RUNNING_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     parameters_json: str
     tags: _containers.RepeatedScalarFieldContainer[str]
     timeout: _duration_pb2.Duration
     effect: ToolEffect
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., effect: _Optional[_Union[ToolEffect, str]] = ...) -> None: ...
+    cancellable: bool
+    long_running: bool
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., effect: _Optional[_Union[ToolEffect, str]] = ..., cancellable: _Optional[bool] = ..., long_running: _Optional[bool] = ...) -> None: ...
 
 class ListToolsRequest(_message.Message):
     __slots__ = ("tags", "page_size", "page_token")
@@ -74,9 +78,29 @@ class ExecuteToolRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., session: _Optional[str] = ..., arguments_json: _Optional[str] = ..., request_id: _Optional[str] = ..., agent: _Optional[str] = ..., owner_epoch: _Optional[int] = ...) -> None: ...
 
 class ExecuteToolResponse(_message.Message):
-    __slots__ = ("outcome", "heartbeat")
+    __slots__ = ("progress", "outcome", "heartbeat")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    progress: ToolProgress
     outcome: _outcome_pb2.ToolOutcome
     heartbeat: _mesh_pb2.Heartbeat
-    def __init__(self, outcome: _Optional[_Union[_outcome_pb2.ToolOutcome, _Mapping]] = ..., heartbeat: _Optional[_Union[_mesh_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
+    def __init__(self, progress: _Optional[_Union[ToolProgress, _Mapping]] = ..., outcome: _Optional[_Union[_outcome_pb2.ToolOutcome, _Mapping]] = ..., heartbeat: _Optional[_Union[_mesh_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
+
+class ToolProgress(_message.Message):
+    __slots__ = ("message", "percent")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    percent: int
+    def __init__(self, message: _Optional[str] = ..., percent: _Optional[int] = ...) -> None: ...
+
+class CancelToolRequest(_message.Message):
+    __slots__ = ("request_id",)
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    def __init__(self, request_id: _Optional[str] = ...) -> None: ...
+
+class CancelToolResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -49,6 +49,11 @@ class ToolExecutorServiceStub:
                 request_serializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.ExecuteToolRequest.SerializeToString,
                 response_deserializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.ExecuteToolResponse.FromString,
                 _registered_method=True)
+        self.CancelTool = channel.unary_unary(
+                '/voicemesh.tools.v1.ToolExecutorService/CancelTool',
+                request_serializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.CancelToolRequest.SerializeToString,
+                response_deserializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.CancelToolResponse.FromString,
+                _registered_method=True)
 
 
 class ToolExecutorServiceServicer:
@@ -70,24 +75,44 @@ class ToolExecutorServiceServicer:
 
     def ExecuteTool(self, request, context):
         """ExecuteTool runs one tool; the outcome is the last message, heartbeats come before it while the
-        tool takes its time.
+        tool takes its time, and progress of a tool that declares itself long.
 
-        Idempotent by request_id on the pod that ran it: a finished run answers its outcome at once, a
-        run in progress is waited for. Cancelling the RPC does not stop the tool: it only stops
-        listening.
+        Idempotent by request_id. On the pod that ran it: a finished run answers its outcome at once, a
+        run in progress is waited for. Across pods for tools that are claimed, which is every effectful
+        one: a run alive elsewhere is waited for; one whose pod died is run again only if the tool is
+        idempotent, otherwise the outcome is the failure `OUTCOME_UNKNOWN`. Cancelling the RPC does not
+        stop the tool: it only stops listening (CancelTool stops it).
 
-        A slow tool, by example:
-        1. -> ExecuteTool{request_id: "sessions/a/t3/0/1"}
-        2. <- heartbeat, heartbeat
-        3. <- outcome{result_json}
+        A slow tool whose pod dies, by example:
+        1. -> ExecuteTool{request_id: "sessions/a/t3/0/1"} to pod A
+        2. <- heartbeat, heartbeat ... then nothing for 750 ms: A is suspect
+        3. -> the same request to pod B; <- heartbeat while A's claim may still be alive
+        4. <- outcome{result_json} (A finished after all, or B ran it), or outcome{OUTCOME_UNKNOWN}
 
         Errors:
+        * `ABORTED` / `CALL_OWNER_SUPERSEDED`: `owner_epoch` is old, so nothing was begun. Stop this turn;
+        another goes on.
         * `ABORTED` / `REQUEST_ID_REUSED`: the id was used with another tool or arguments. A bug; log it.
         * `RESOURCE_EXHAUSTED` / `TOOL_CONCURRENCY_EXCEEDED` + RetryInfo: wait as told, or another pod.
-        * `UNAVAILABLE` / `STORE_UNAVAILABLE` + RetryInfo: the verified record cannot be read, so nothing
-        may run. Retry within the turn's patience, then the agent says so.
+        * `UNAVAILABLE` / `STORE_UNAVAILABLE`, `STORE_NOT_DURABLE` + RetryInfo: the verified record cannot
+        be read or the claim not be written, so nothing may act. Retry within the turn's patience, then
+        the agent says so.
+        * `UNAVAILABLE` / `TOOL_STILL_RUNNING` + RetryInfo: another pod runs it. Ask again with the same
+        request_id; it is not known yet what it did.
         * `UNAVAILABLE` / `POD_DRAINING`: use another pod.
-        * `NOT_FOUND` / `SESSION_NOT_FOUND`; `INVALID_ARGUMENT` / `NAME_MALFORMED`.
+        * `FAILED_PRECONDITION` / `SESSION_ENDED`; `NOT_FOUND` / `SESSION_NOT_FOUND`; `INVALID_ARGUMENT` /
+        `NAME_MALFORMED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTool(self, request, context):
+        """CancelTool asks a run to stop: the caller hung up or changed their mind. Send it to the pod that
+        runs it; to others it does nothing. Only tools that declare it safe stop; the run's outcome says
+        what became of it. Cancelling a finished or unknown run succeeds.
+
+        Errors: `INVALID_ARGUMENT` / `NAME_MALFORMED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +130,11 @@ def add_ToolExecutorServiceServicer_to_server(servicer, server):
                     servicer.ExecuteTool,
                     request_deserializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.ExecuteToolRequest.FromString,
                     response_serializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.ExecuteToolResponse.SerializeToString,
+            ),
+            'CancelTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTool,
+                    request_deserializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.CancelToolRequest.FromString,
+                    response_serializer=voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.CancelToolResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -166,6 +196,33 @@ class ToolExecutorService:
             '/voicemesh.tools.v1.ToolExecutorService/ExecuteTool',
             voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.ExecuteToolRequest.SerializeToString,
             voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.ExecuteToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voicemesh.tools.v1.ToolExecutorService/CancelTool',
+            voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.CancelToolRequest.SerializeToString,
+            voicemesh_dot_tools_dot_v1_dot_tool__executor__pb2.CancelToolResponse.FromString,
             options,
             channel_credentials,
             insecure,
