@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from google.protobuf.json_format import MessageToDict
 
 from session_store.records import events_of, session_of, verified_of
-from session_store.redaction import masked_json, redact
+from session_store.redaction import names_told, redact, redacted_context
 from voicemesh.session.v1.journal_event_pb2 import JournalEvent
 
 
@@ -51,16 +51,17 @@ class SessionArchive(Protocol):
 def archived_session(
     session_id: str, exported: Sequence[Any], *, redacted: bool
 ) -> ArchivedSession:
-    """The record of an exported session, masked if `redacted`."""
+    """The record of an exported session, without what is personal if `redacted`."""
     fields, context, last, entries, etag, record = exported
     session = session_of(session_id, (fields, context, last))
     verified = verified_of(session_id, etag, record)
     events = events_of(1, entries)
     if redacted:
+        names = names_told(events)
         for event in events:
-            redact(event)
+            redact(event, names)
         for key in list(session.context_json):
-            session.context_json[key] = masked_json(session.context_json[key])
+            session.context_json[key] = redacted_context(key, session.context_json[key], names)
     created = datetime.fromtimestamp(session.create_time.seconds, UTC)
     return ArchivedSession(
         session_id=session_id,

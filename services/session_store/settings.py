@@ -72,5 +72,5 @@ class SessionStoreSettings(MeshSettings):
         90.0, gt=0, le=36_500, description="Days that the archive keeps a session."
     )
     archive_redacted: bool = Field(
-        True, description="Whether long digit runs and e-mail addresses are masked in the archive."
+        True, description="Whether personal data is taken out of what is archived."
     )

@@ -81,11 +81,11 @@ async def test_an_ended_session_is_archived_and_nothing_of_it_is_left(
     assert await archiver(store, shelf).sweep() == 1
     (kept,) = shelf.kept
     assert (kept.session_id, kept.tenant, kept.reason) == ("a", "bank", "completed")
-    assert kept.document["session"]["contextJson"] == {"account": '"********"'}
+    assert kept.document["session"]["contextJson"] == {"account": '"[withheld]"'}
     assert kept.document["verified"]["clientId"] == "c1"
     events = kept.document["events"]
     assert [event["eventId"] for event in events] == ["verified/1", "u1", "ended"]
-    assert events[1]["utterance"]["transcript"] == "my number is ********"
+    assert events[1]["utterance"]["transcript"] == "my number is [number]"
     assert await left(store) == 0
     assert await archiver(store, shelf).sweep() == 0
 

@@ -8,7 +8,7 @@ _LABEL = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api[-_ ]?key|apikey|access[-_ ]?key|"
     r"account[-_ ]?key|shared[-_ ]?access[-_ ]?(?:key|signature)|subscription[-_ ]key|"
     r"client[-_ ]?secret|private[-_ ]?key|signature|sig|credentials?|authorization|cookie|"
-    r"x-[a-z-]*key|(?:azure|speech|openai|redis|cosmos)_[a-z_]*key)"
+    r"(?:x|azure|speech|openai|redis|cosmos|storage|model|service|encryption|signing|control)[-_]key)"
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # PEM blocks, closed or cut off.
@@ -20,7 +20,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"), "[secret]"),
     (re.compile(r"\b(Bearer|Basic|Token)\s+(?!\[)[\w.~+/=-]{6,}", re.I), r"\1 [secret]"),
     # RFC 3986 userinfo: `scheme://user:password@host`; the greedy class takes `@` within it.
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#\"'<>]*:?[^\s/?#\"'<>]*@", re.I), r"\1[secret]@"),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://)[^\s/?#\"'<>]{1,300}@", re.I), r"\1[secret]@"),
     # Well-known prefixes of issued keys.
     (
         re.compile(
@@ -33,7 +33,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # `password=...`, `"api_key": "..."`, `AccountKey=...;`, `x-api-key: ...`
     (
         re.compile(
-            rf"(?<![a-z])((?:[\w-]*[_-])?{_LABEL}[\"']?\s?[=:]\s?)"
+            rf"(?<![\w-])([\w-]{{0,40}}?{_LABEL}[\"']?\s?[=:]\s?)"
             r"(?:\"(?!\[)[^\"]+\"|'(?!\[)[^']+'|(?!\[|\")[^\s,;&\"')}\]]+)",
             re.I,
         ),
@@ -51,18 +51,20 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Long base64 with all three kinds of characters; pure hex is an id or a digest.
     (
         re.compile(
-            r"(?<![\w/+.-])(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=[^\s]*\d)(?![\w-]*-[\w]+-[\w]+-)"
+            r"(?<![\w/+.-])(?=[A-Z0-9+/_]*[a-z])(?=[a-z0-9+/_]*[A-Z])(?=[A-Za-z+/_]*\d)(?![\w-]*-[\w]+-[\w]+-)"
             r"[A-Za-z0-9+/_]{40,}={0,2}(?![\w/+.-])"
         ),
         "[secret]",
     ),
 )
 _EMAIL = re.compile(
-    r"[^\s@\"'<>()\[\]=:,;/]+@[^\s@\"'<>()\[\],;:/]+\.[^\s@\"'<>()\[\],;:/.?!]+", re.I
+    r"[^\s@\"'<>()\[\]=:,;/]{1,64}@[^\s@\"'<>()\[\],;:/]{1,253}\.[^\s@\"'<>()\[\],;:/.?!]{1,63}",
+    re.I,
 )
 # As a transcript has it: "ada dot lovelace at example dot org".
 _SPOKEN_EMAIL = re.compile(
-    r"\b[\w-]+(?: (?:dot|underscore|dash|hyphen|period) [\w-]+)* at [\w-]+(?: dot [\w-]+)* dot "
+    r"(?<![\w-])[\w-]{1,40}(?: (?:dot|underscore|dash|hyphen|period) [\w-]{1,40}){0,6} at "
+    r"[\w-]{1,40}(?: dot [\w-]{1,40}){0,4} dot "
     r"(?:com|org|net|edu|gov|io|de|uk|co|fr|es|me|info)\b",
     re.I,
 )

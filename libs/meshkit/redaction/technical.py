@@ -33,20 +33,21 @@ _TECHNICAL = re.compile(
         (
             r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b",  # UUID
             r"\b20[1-9]\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?\b",
-            r"\b(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5}|/\d\d?)?(?![\w.])",
-            r"\[?(?=[0-9a-fA-F:]*(?:::|[a-fA-F]))[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?(?::\d{1,5})?",
+            r"(?<![\w.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5}|/\d\d?)?(?![\w.])",
+            r"(?<![\w:.])\[?(?=[0-9a-fA-F:]{0,40}(?:::|[a-fA-F]))[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?(?::\d{1,5})?",
             r"\b(?:sessions|agents|scenarios|tools|leases|pools|calls|turns|projects|subscriptions|"
             r"operations|traces)/(?!\+?\d{9,})[\w.~-]+(?:/(?!\d{9,})[\w.~-]+)*",
             r"\b0x[0-9a-fA-F]+\b",
             r"\b(?=[0-9a-f]*[a-f])(?=[a-f]*\d)[0-9a-f]{8,128}\b",  # hex id or digest
             r"\b(?=[0-9A-F]*[A-F])(?=[A-F]*\d)[0-9A-F]{16,128}\b",
-            r"\bv?\d{1,2}\.\d{1,3}\.\d{1,3}(?:[-+.][A-Za-z][\w.]*)?(?![\w.-]\d)",  # version
+            r"(?<![\w.])v?\d{1,2}\.\d{1,3}\.\d{1,3}(?:[-+.][A-Za-z][\w.]*)?(?![\w.-]\d)",  # version
             r"[$€£]\s?\d[\d,]*(?:\.\d\d?)?",
             rf"(?<![\w+.-])\d[\d_,]*(?:\.\d+)?(?:\s?{_UNITS}|[mhd])\b",
             rf"\b{_LABELS}[\"']?(?:\s?[=:#]\s?|\s(?:is |of |at |no\.? )?)-?\d+(?:\.\d+)?(?![\w-]*\d)",
-            rf"\b{_NOT_PERSONAL}[A-Za-z][\w.]*(?:-[\w.]+)*:\d{{1,5}}(?![\d-])",  # host:port
+            rf"(?<![\w.-]){_NOT_PERSONAL}[A-Za-z][\w.-]{{0,120}}:\d{{1,5}}(?![\d-])",  # host:port
             # Pod names, references, zones: letters first, parts of at most eight digits.
-            rf"\b{_NOT_PERSONAL}(?=[\w.-]*\d)(?![\w.-]*\d{{9}})(?![\w.-]*\d{{3}}[-.]\d{{3,4}}[-.]?\d{{4}})"
+            rf"(?<![\w.-]){_NOT_PERSONAL}(?=[\w.-]{{0,120}}\d)(?![\w.-]{{0,120}}\d{{9}})"
+            r"(?![\w.-]{0,120}\d{3}[-.]\d{3,4}[-.]?\d{4})"
             rf"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)+\b",
             rf"\b{_NOT_PERSONAL}[A-Za-z]{{1,12}}\d{{1,6}}(?:/[a-z]\d+)*\b",  # t12/s3, en0, ORD4411
             r"(?<![\w.+-])-?\d{1,6}\.\d+(?:e[+-]?\d+)?\b(?![.-]\d)",  # a decimal number

@@ -1,53 +1,18 @@
-"""The archive holds no long digit runs, no addresses, and no keys that were pressed."""
+"""The archive holds nothing that is personal, and no keys that were pressed."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from session_store.redaction import masked_json, masked_text, redact
+from session_store.redaction import names_told, redact, redacted_context
 from voicemesh.session.v1 import journal_event_pb2 as ev
 from voicemesh.tools.v1.outcome_pb2 import ToolFailure, ToolOutcome
 
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("my card is 4111 1111-1111 1111 ok", "my card is **** ****-**** **** ok"),
-        ("last four 1234", "last four ****"),
-        ("on the 24th at 12:30, 250 dollars", "on the 24th at 12:30, 250 dollars"),
-        ("mail ada.l@example.org now", "mail ***@*** now"),
-        ("", ""),
-    ],
-)
-def test_identifiers_are_masked_and_words_are_not(text: str, masked: str) -> None:
-    assert masked_text(text) == masked
-
-
-def test_strings_in_json_are_masked_and_amounts_are_not() -> None:
-    text = '{"account": "12345678", "balance": 45230.5, "list": [{"mail": "a@b.cd"}], "x": null}'
-    assert json.loads(masked_json(text)) == {
-        "account": "********",
-        "balance": 45230.5,
-        "list": [{"mail": "***@***"}],
-        "x": None,
-    }
-
-
-def test_what_is_no_json_is_masked_as_text() -> None:
-    assert masked_json('{"account": "12345678') == '{"account": "********'
-
-
-@given(st.text())
-def test_masking_twice_is_masking_once(text: str) -> None:
-    assert masked_text(masked_text(text)) == masked_text(text)
-
-
 SECRET = "12345678"
 JSON = json.dumps({"n": SECRET})
+NAMED = json.dumps({"full_name": "Ada Lovelace", "balance": 45230.5})
 
 
 @pytest.mark.parametrize(
@@ -70,3 +35,30 @@ def test_no_kind_of_event_keeps_an_identifier(event: ev.JournalEvent) -> None:
     redact(event)
     assert SECRET[:3].encode() not in event.SerializeToString()
     assert event.WhichOneof("event") == kind
+
+
+def test_a_name_that_a_tool_was_given_goes_wherever_it_was_said() -> None:
+    asked = ev.JournalEvent(round=ev.RoundAnswered(tool_calls=[ev.ToolCall(arguments_json=NAMED)]))
+    said = ev.JournalEvent(utterance=ev.UtteranceAccepted(transcript="yes, ada LOVELACE"))
+    greeted = ev.JournalEvent(segment=ev.SegmentPlanned(text="Thank you, Lovelace; adage."))
+    names = names_told([asked, said, greeted])
+    assert names == {"Ada Lovelace", "Ada", "Lovelace"}
+    for event in (asked, said, greeted):
+        redact(event, names)
+    assert said.utterance.transcript == "yes, [name]"
+    assert greeted.segment.text == "Thank you, [name]; adage."
+    assert json.loads(asked.round.tool_calls[0].arguments_json) == {
+        "full_name": "[name]",
+        "balance": 45230.5,
+    }
+
+
+def test_names_are_those_of_results_and_of_the_context_too() -> None:
+    result = ev.JournalEvent(tool=ev.ToolAnswered(outcome=ToolOutcome(result_json=NAMED)))
+    noted = ev.JournalEvent(context_changed=ev.ContextChanged(written={"caller": NAMED}))
+    assert names_told([result]) == names_told([noted]) == {"Ada Lovelace", "Ada", "Lovelace"}
+
+
+def test_the_context_is_redacted_as_json() -> None:
+    assert json.loads(redacted_context("k", NAMED, frozenset()))["full_name"] == "[name]"
+    assert redacted_context("account", "123", frozenset()) == '"[withheld]"'
