@@ -40,6 +40,8 @@ def tool(
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     concurrency: int = DEFAULT_CONCURRENCY,
     claimed: bool = False,
+    cancellable: bool = False,
+    long_running: bool = False,
     tags: Collection[str] = (),
     requires: Collection[str] = (),
     proves: str = "",
@@ -77,6 +79,8 @@ def tool(
             timeout_seconds=timeout_seconds,
             concurrency=concurrency,
             claimed=claimed,
+            cancellable=cancellable,
+            long_running=long_running,
             policy=policy,
         )
         return checked(declared)
@@ -103,6 +107,8 @@ def _problem(declared: Tool) -> str:
         return "timeout_seconds must be over 0 and at most 3600"
     if declared.concurrency < 1:
         return "concurrency must be at least 1"
+    if declared.cancellable and not declared.is_async:
+        return "cancellable needs a coroutine function, because a thread cannot be stopped"
     if policy.attempts is not None and policy.attempts < 1:
         return "attempts must be at least 1, or None"
     if argument and argument not in declared.parameters.get("properties", {}):

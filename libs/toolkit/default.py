@@ -72,6 +72,8 @@ def register_tool(
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     concurrency: int = DEFAULT_CONCURRENCY,
     claimed: bool = False,
+    cancellable: bool = False,
+    long_running: bool = False,
     policy: Policy = OPEN,
     override: bool = False,
 ) -> Tool:
@@ -85,6 +87,8 @@ def register_tool(
         timeout_seconds=timeout_seconds,
         concurrency=concurrency,
         claimed=claimed,
+        cancellable=cancellable,
+        long_running=long_running,
         policy=policy,
         override=override,
     )

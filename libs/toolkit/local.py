@@ -48,8 +48,7 @@ async def call_body(tool: Tool, given: Any, context: ToolContext) -> Any:
 
 def is_async(tool: Tool) -> bool:
     """Whether the body is a coroutine function, or an object that is called as one."""
-    call = getattr(tool.body, "__call__", None)  # noqa: B004 (asked for itself, not whether it is)
-    return inspect.iscoroutinefunction(tool.body) or inspect.iscoroutinefunction(call)
+    return tool.is_async
 
 
 def as_result(answer: object) -> ToolResult:

@@ -75,6 +75,8 @@ class Registry:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         concurrency: int = DEFAULT_CONCURRENCY,
         claimed: bool = False,
+        cancellable: bool = False,
+        long_running: bool = False,
         policy: Policy = OPEN,
         override: bool = False,
     ) -> Tool:
@@ -92,6 +94,8 @@ class Registry:
             timeout_seconds=timeout_seconds,
             concurrency=concurrency,
             claimed=claimed,
+            cancellable=cancellable,
+            long_running=long_running,
             policy=policy,
         )
         return self.add(checked(made), override=override)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,14 @@ class Proof:
     """How, such as `name_and_last4`. Never the secret itself."""
 
 
+Report = Callable[[str, int], None]
+"""Takes a message and a percentage."""
+
+
+def _unheard(message: str, percent: int) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """On whose behalf a tool runs. All empty when it is run outside a session."""
@@ -50,6 +59,16 @@ class ToolContext:
     """The same on every retry of this run, on any pod: the key for an effect that must be once."""
     client_id: str = ""
     """Whom the caller has proved to be. Empty before that."""
+    report: Report = field(default=_unheard, repr=False, compare=False)
+    """Where `progress` goes; set by whoever runs the tool."""
+
+    def progress(self, message: str, percent: int = 0) -> None:
+        """Tell how far a long tool has got, in a short sentence that a voice can read to the caller.
+
+        Costs next to nothing and never waits; may be called from any thread. Heard only of a tool
+        that declares `long_running`, and not more often than is pleasant to hear.
+        """
+        self.report(message, percent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +135,12 @@ class Tool:
     claimed: bool = False
     """Whether a run is asked for once in the whole mesh, and its result kept. What is effectful
     always is; an idempotent tool may declare it, to spare a retry on another pod the work."""
+    cancellable: bool = False
+    """Whether it may be cancelled at any `await` and leaves nothing half done: it is stopped when
+    the caller hangs up or interrupts. Only for a coroutine function; a thread cannot be stopped."""
+    long_running: bool = False
+    """Whether it takes so long that it tells its progress; it may finish after the turn that called
+    it, and the agent tells its result later."""
     policy: Policy = OPEN
 
     @property
@@ -128,6 +153,12 @@ class Tool:
         """JSON Schema of the arguments."""
         parameters: Mapping[str, Any] = self.schema["parameters"]
         return parameters
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the body is a coroutine function, or an object that is called as one."""
+        call = getattr(self.body, "__call__", None)  # noqa: B004 (asked for itself, not if it is)
+        return inspect.iscoroutinefunction(self.body) or inspect.iscoroutinefunction(call)
 
     def as_function(self) -> dict[str, Any]:
         """The tool as the OpenAI API takes it."""

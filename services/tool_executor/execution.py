@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
 from tool_executor.audit import Audit
-from tool_executor.claims import Claims, is_claimed, run_of
+from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, is_claimed, run_of
 from tool_executor.ledger import Ledger
 from tool_executor.outcomes import (
     Failure,
@@ -29,8 +30,9 @@ from tool_executor.policy import (
     decide,
 )
 from tool_executor.requests import Request
-from tool_executor.running import Slots, ToolRaised, ToolTimedOut, run_body
+from tool_executor.running import Slots, ToolRaised, ToolStopped, ToolTimedOut, run_body
 from tool_executor.runs import Runs
+from tool_executor.steering import Listener, Steering
 from tool_executor.verified import VerifiedRecords
 from toolkit import (
     ArgumentsInvalid,
@@ -47,6 +49,10 @@ from toolkit import (
 logger = get_logger("tool_executor.execution")
 
 _APOLOGY = "I am sorry, something went wrong on our side while I looked into that."
+_STOPPED = (
+    "This was stopped before it was finished, because the caller interrupted or hung up. Nothing was"
+    " done."
+)
 _NO_ANSWER = "I am sorry, that is taking longer than it should, and I have no answer yet."
 
 
@@ -69,15 +75,24 @@ class Execution:
         self._slots = Slots(max_runs)
         self._runs = Runs(kept_outcomes)
         self._ledger = Ledger()
+        self._steering = Steering()
         self._draining = False
 
-    async def execute(self, request: Request) -> Outcome:
+    async def execute(self, request: Request, listener: Listener | None = None) -> Outcome:
         """The outcome of the run. Raises MeshError if it did not take place.
 
-        Cancelling this stops waiting, not the tool.
+        Cancelling this stops waiting, not the tool. `listener` hears of a long tool's progress.
         """
         content = (request.tool, request.session, request.arguments_json)
-        return await self._runs.once(request.request_id, *content, start=lambda: self._run(request))
+        run = self._runs.once(request.request_id, *content, start=lambda: self._run(request))
+        if listener is None:
+            return await run
+        with self._steering.listening(request.request_id, listener):
+            return await run
+
+    def cancel(self, request_id: str) -> None:
+        """Stop a run, if it is under way here and its tool declares that safe."""
+        self._steering.stop(request_id)
 
     @property
     def running(self) -> int:
@@ -98,7 +113,8 @@ class Execution:
     async def _run(self, request: Request) -> Outcome:
         if self._draining:
             raise MeshError(Reason.POD_DRAINING, "this pod takes no new runs")
-        client_id, outcome = await self._come_out(request)
+        with self._steering.steered(request.request_id):
+            client_id, outcome = await self._come_out(request)
         self._audit.decided(request, client_id, outcome)
         return outcome
 
@@ -180,6 +196,8 @@ class Execution:
             request_id=request.request_id,
             client_id=verified.client_id,
         )
+        if report := self._steering.report_of(tool, request.request_id):
+            context = dataclasses.replace(context, report=report)
         time = asyncio.get_running_loop().time
         began = time()
         answer = await self._answer(tool, given, context)
@@ -191,12 +209,17 @@ class Execution:
     async def _answer(self, tool: Tool, given: Any, context: ToolContext) -> ToolResult | Failure:
         again = tool.effect is not Effect.EFFECTFUL
         try:
-            return await run_body(tool, given, context, self._slots)
+            stop = self._steering.stop_of(tool, context.request_id)
+            return await run_body(tool, given, context, self._slots, stop)
         except ToolTimedOut:
             unknown = (
                 "" if again else " I do not know whether it was done, so I will not repeat it."
             )
             return Failure("TIMED_OUT", _NO_ANSWER + unknown, retryable=again)
+        except ToolStopped as stopped:
+            if stopped.clean or again:
+                return Failure("CANCELLED", _STOPPED, retryable=True)
+            return Failure(OUTCOME_UNKNOWN, UNKNOWN)
         except ToolRaised:
             return Failure("TOOL_RAISED", _APOLOGY, retryable=again)
 

@@ -23,10 +23,20 @@ from toolkit.local import as_result, is_async, positional_of
 logger = get_logger("tool_executor.running")
 
 RETRY_AFTER_SECONDS = 0.25
+STOP_SECONDS = 2.0
+"""How long a body that is stopped may take to put things in order."""
 
 
 class ToolTimedOut(Exception):
     """The body did not answer within its deadline."""
+
+
+class ToolStopped(Exception):
+    """The body was asked to stop. `clean` says that it did, in time."""
+
+    def __init__(self, *, clean: bool) -> None:
+        super().__init__("stopped")
+        self.clean = clean
 
 
 class ToolRaised(Exception):
@@ -58,21 +68,49 @@ class Slots:
         return self._running.total()
 
 
-async def run_body(tool: Tool, given: Any, context: ToolContext, slots: Slots) -> ToolResult:
+async def run_body(
+    tool: Tool,
+    given: Any,
+    context: ToolContext,
+    slots: Slots,
+    stop: asyncio.Event | None = None,
+) -> ToolResult:
     """What the body answers. The slot must be taken; it is given back when the body has ended.
 
-    Raises ToolTimedOut, ToolRaised.
+    `stop`, where there is one, cancels the body when it is set; one that comes to a result all the
+    same has it. Raises ToolTimedOut, ToolRaised, ToolStopped.
     """
     body = asyncio.create_task(_body(tool, given, context))
     body.add_done_callback(lambda _: slots.give_back(tool))
-    done, _ = await asyncio.wait({body}, timeout=tool.timeout_seconds)
-    if not done:
+    body.add_done_callback(_retrieve)
+    stopped = await _until_ended(body, tool.timeout_seconds, stop)
+    if not stopped and not body.done():
         body.cancel()
-        body.add_done_callback(_retrieve)
         raise ToolTimedOut
+    if stopped and (body.cancelled() or not body.done()):
+        raise ToolStopped(clean=body.done())
     if body.cancelled():
         raise ToolRaised("CancelledError")
     return body.result()
+
+
+async def _until_ended(
+    body: asyncio.Task[ToolResult], seconds: float, stop: asyncio.Event | None
+) -> bool:
+    """Wait for the body, at most so long; whether it was stopped meanwhile."""
+    if stop is None:
+        await asyncio.wait({body}, timeout=seconds)
+        return False
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({body, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    if body.done() or not stop.is_set():
+        return False
+    body.cancel()
+    await asyncio.wait({body}, timeout=STOP_SECONDS)
+    return True
 
 
 async def _body(tool: Tool, given: Any, context: ToolContext) -> ToolResult:

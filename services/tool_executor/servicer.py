@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -59,8 +60,30 @@ class ToolExecutorServicer(ToolExecutorServiceServicer):
             context, pb.ExecuteToolResponse, interval=self._heartbeat, reads=False
         )
         async with stream:
-            outcome = await self._execution.execute(asked)
+            outcome = await self._execution.execute(asked, _Progress(stream))
             await stream.send(pb.ExecuteToolResponse(outcome=written(outcome)))
+
+    async def CancelTool(
+        self, request: pb.CancelToolRequest, context: Context
+    ) -> pb.CancelToolResponse:
+        """Stop a run on this pod, if its tool declares that safe."""
+        parse_tool_request_id(request.request_id)
+        self._execution.cancel(request.request_id)
+        return pb.CancelToolResponse()
+
+
+class _Progress:
+    """Sends what a long tool tells; while one message is on its way, those that follow are dropped,
+    so that a talkative tool fills no queue."""
+
+    def __init__(self, stream: ServerStream[pb.ExecuteToolResponse, Any]) -> None:
+        self._stream = stream
+        self._sending: asyncio.Future[None] | None = None
+
+    def __call__(self, message: str, percent: int) -> None:
+        if self._sending is None or self._sending.done():
+            progress = pb.ToolProgress(message=message, percent=percent)
+            self._sending = self._stream.post(pb.ExecuteToolResponse(progress=progress))
 
 
 def _checked(request: pb.ExecuteToolRequest) -> Request:
@@ -89,6 +112,8 @@ def _listed(tool: Tool) -> pb.Tool:
         tags=sorted(tool.tags),
         timeout=duration(tool.timeout_seconds),
         effect=_EFFECTS[tool.effect],
+        cancellable=tool.cancellable,
+        long_running=tool.long_running,
     )
 
 

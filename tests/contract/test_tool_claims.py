@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
-from meshkit.errors import MeshError, Reason
+from meshkit.errors import MeshError, Reason, from_rpc_error
 from tests.support.executor import RunningExecutor, running_executor
 from tests.support.store import RunningStore, running_store
 from tests.support.store_calls import GATEWAY_A, GATEWAY_B, acquire, append, create, ended, journal
@@ -39,6 +40,7 @@ class Counted:
 
     async def body(self, args: dict[str, Any], context: ToolContext) -> dict[str, Any]:
         self.begun.set()
+        context.progress("I have begun.", 10)
         await self.go.wait()
         self.effects.append(context.request_id)
         return {"message": "It is done.", "number": len(self.effects), "of": 0.1 + 0.2}
@@ -63,6 +65,7 @@ def registry_of(tool: Counted) -> Registry:
     registry.register("act", ANY_ARGUMENTS, tool.body, effect=Effect.EFFECTFUL)
     registry.register("put", ANY_ARGUMENTS, tool.body, effect=Effect.IDEMPOTENT, claimed=True)
     registry.register("read", ANY_ARGUMENTS, tool.body, effect=Effect.READ_ONLY)
+    registry.register("stop", ANY_ARGUMENTS, tool.body, cancellable=True, long_running=True)
     return registry
 
 
@@ -265,3 +268,34 @@ async def test_what_could_not_be_stored_is_answered_and_stored_later(store: Runn
         stored = (await store.claims.GetToolClaim(waiting, timeout=30)).claim
     assert stored.outcome == outcome
     assert tool.effects == [RUN]
+
+
+async def test_a_cancelled_run_says_so_to_everyone_and_tells_its_progress(pods: Pods) -> None:
+    told: list[pb.ExecuteToolResponse] = []
+
+    async def listen() -> None:
+        async for message in pods.a.stub.ExecuteTool(asked("stop"), timeout=20.0):
+            told.append(message)
+            if message.HasField("progress"):
+                await pods.b.stub.CancelTool(pb.CancelToolRequest(request_id=RUN))
+                await pods.a.stub.CancelTool(pb.CancelToolRequest(request_id=RUN))
+
+    await listen()
+    progress = [message.progress for message in told if message.HasField("progress")]
+    assert progress == [pb.ToolProgress(message="I have begun.", percent=10)]
+    assert told[-1].outcome.failure.reason == "CANCELLED"
+    assert (await pods.b.send(asked("stop"))).outcome == told[-1].outcome
+    assert pods.effects == []
+
+
+async def test_a_cancelled_run_is_named_as_a_run_is(pods: Pods) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await pods.a.stub.CancelTool(pb.CancelToolRequest(request_id="t1"))
+    assert from_rpc_error(refused.value).is_reason(Reason.NAME_MALFORMED)
+
+
+async def test_a_listed_tool_tells_whether_it_can_be_cancelled_and_is_long(pods: Pods) -> None:
+    listed = (await pods.a.stub.ListTools(pb.ListToolsRequest())).tools
+    assert {tool.name for tool in listed if tool.cancellable and tool.long_running} == {
+        "tools/stop"
+    }
