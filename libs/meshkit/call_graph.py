@@ -31,6 +31,8 @@ class Edge:
     """The callee's port by its name in the chart; `outside` where the mesh does not name it."""
     built: bool = True
     """False: the design has it, no code opens it yet, and so nothing may allow it yet."""
+    optional: bool = False
+    """True: opened only where a deployment configures it; nothing allows it until then."""
 
 
 EDGES = (
@@ -52,7 +54,7 @@ OUTSIDE_EDGES = (
     Edge("orchestrator", "model", "what the agent is to say or do", "outside"),
     Edge("tool-executor", "embeddings", "vectors of questions and passages", "outside"),
     Edge("tool-executor", "cosmos", "documents and vectors", "outside", built=False),
-    Edge("tool-executor", "mcp", "tools of other servers", "outside", built=False),
+    Edge("tool-executor", "mcp", "tools of other servers", "outside", optional=True),
     Edge("session-store", "redis", "all state of calls", "outside"),
     Edge("session-store", "cosmos", "sessions that ended", "outside", built=False),
     *(

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -87,6 +87,8 @@ def validated(
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'voice'?`, or a list of what there is."""
     names = sorted(known)
+    if not names:
+        return ""
     near = difflib.get_close_matches(word, names, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
 
@@ -100,15 +102,17 @@ def _sentence(kind: type[BaseModel], at: Path_, problem: dict[str, Any]) -> str:
     return f"key {key!r} is not right: {problem['msg']}"
 
 
-def _keys(kind: type[BaseModel], at: Path_) -> Iterable[str]:
+def _keys(kind: object, at: Path_) -> Iterable[str]:
     """The keys that may stand at a place of the model."""
     for part in at:
-        field = kind.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return ()
-        kind = inner
-    return kind.model_fields
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = kind.model_fields.get(str(part))
+            kind = field.annotation if field else None
+        else:  # Mapping[str, Model]: any key leads to the model
+            kind = (*get_args(kind), None, None)[1]
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind.model_fields
+    return ()
 
 
 def _yaml_problem(path: Path, error: yaml.YAMLError) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from meshkit.documents import DocumentError
 from meshkit.endpoints import endpoint_source
 from meshkit.fleet import Fleet
 from meshkit.logging import get_logger
@@ -45,7 +47,7 @@ async def serve(settings: ToolExecutorSettings) -> None:
     audit = make_audit(settings)
     store = Fleet("session-store", endpoint_source(settings.session_store_target))
     try:
-        async with store, preparing(knowledge):
+        async with store, preparing(knowledge), mcp_servers(settings, registry):
             execution = make_execution(settings, registry, store, audit)
             server = make_server(settings, registry, execution)
             async with server:
@@ -72,6 +74,29 @@ def make_registry(settings: ToolExecutorSettings, knowledge: KnowledgeBase) -> R
         raise StartupError(str(error)) from None
     logger.info("tools", extra={"count": len(registry)})
     return registry
+
+
+def mcp_servers(
+    settings: ToolExecutorSettings, registry: Registry
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """What keeps the tools of the declared MCP servers in the registry. Raises StartupError.
+
+    Without any, their SDK is not even imported: it takes 40 MB.
+    """
+    if not settings.mcp_servers_file:
+        return contextlib.nullcontext()
+    try:
+        from tool_executor.mcp_servers import McpServers, read_servers
+
+        declared = read_servers(Path(settings.mcp_servers_file), os.environ)
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"mcp_servers_file is set, but {error.name} is not installed: install voicemesh[mcp]"
+        ) from None
+    except DocumentError as error:
+        raise StartupError(str(error)) from None
+    servers = McpServers(declared, registry, os.environ, start_seconds=settings.mcp_start_seconds)
+    return servers.running()
 
 
 def make_audit(settings: ToolExecutorSettings) -> AuditLog | NoAudit:

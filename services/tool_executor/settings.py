@@ -49,6 +49,12 @@ class ToolExecutorSettings(MeshSettings):
     tools_folder: str = Field(
         "", description="Folder of further tool modules (*.py), read at start; empty: none."
     )
+    mcp_servers_file: str = Field(
+        "", description="YAML file of the MCP servers whose tools are served; empty: none."
+    )
+    mcp_start_seconds: float = Field(
+        5.0, ge=0, le=60, description="Seconds that the start waits for MCP servers to answer."
+    )
     embeddings_base_url: str = Field(
         "http://127.0.0.1:8090/v1", description="OpenAI-compatible endpoint that embeds texts."
     )

@@ -93,6 +93,7 @@ AZURE_ENDS = {
     "model": "10.20.2.0/27",
     "embeddings": "10.20.3.0/27",
     "speech-provider": "10.20.4.0/27",
+    "mcp": "10.20.5.0/27",
 }
 
 
@@ -101,7 +102,7 @@ def azure(chart: HelmChart) -> Objects:
     """The Azure values with every outside end at an address of its own."""
     own = {
         f"{end}/peers": [{"ipBlock": {"cidr": AZURE_ENDS[end]}}]
-        for end in ("embeddings", "speech-provider")
+        for end in ("embeddings", "speech-provider", "mcp")
     }
     return chart.render(chart.shipped("azure", own))
 
@@ -116,15 +117,29 @@ def test_the_policies_allow_the_call_graph_and_nothing_else(azure: Objects) -> N
 
 
 def test_the_policies_let_out_what_the_call_graph_names(azure: Objects) -> None:
-    expected = {(edge.caller, edge.callee) for edge in built(OUTSIDE_EDGES)}
-    assert outward(azure) == expected
+    edges = built(OUTSIDE_EDGES)
+    assert outward(azure) == {(e.caller, e.callee) for e in edges if not e.optional}
+
+
+def test_what_a_deployment_may_add_is_let_out_once_it_is_named(chart: HelmChart) -> None:
+    for edge in (edge for edge in built(OUTSIDE_EDGES) if edge.optional):
+        usual = chart.values["components"][edge.caller]["outside"]
+        own = {
+            f"{edge.callee}/peers": [{"ipBlock": {"cidr": AZURE_ENDS[edge.callee]}}],
+            f"components/{edge.caller}/outside": [*usual, edge.callee],
+        }
+        assert (edge.caller, edge.callee) in outward(chart.render(chart.shipped("azure", own)))
 
 
 def test_the_values_name_the_same_calls(chart: HelmChart) -> None:
     components = chart.values["components"]
     for component in SERVICES:
         calls = {edge.callee for edge in built(EDGES) if edge.caller == component}
-        outside = {edge.callee for edge in built(OUTSIDE_EDGES) if edge.caller == component}
+        outside = {
+            edge.callee
+            for edge in built(OUTSIDE_EDGES)
+            if edge.caller == component and not edge.optional
+        }
         assert set(components[component].get("calls", [])) == calls
         assert set(components[component].get("outside", [])) == outside
 

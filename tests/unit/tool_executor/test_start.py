@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +13,12 @@ import pytest
 
 from meshkit.settings import SettingsError, load_settings
 from meshkit.startup import StartupError
-from tool_executor.__main__ import make_registry, preparing
+from tests.support import mcp_server
+from tool_executor.__main__ import make_registry, mcp_servers, preparing
 from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable, Passage
 from tool_executor.settings import ToolExecutorSettings
 from tool_executor.wiring import make_embedder, make_knowledge_base
+from toolkit import Registry
 
 TOOL = """
 from toolkit import tool
@@ -106,3 +111,27 @@ async def test_a_corpus_that_cannot_be_read_is_not_tried_for_ever() -> None:
         with pytest.raises(CorpusInvalid):
             await base.prepare()
     assert reads <= 2
+
+
+def test_without_mcp_servers_their_sdk_is_not_imported() -> None:
+    code = "import sys, tool_executor.__main__; assert 'mcp' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_file_of_mcp_servers_that_is_wrong_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.yaml"
+    path.write_text("servers:\n  desk:\n    comand: [x]\n    tools: {a: {}}\n")
+    settings = ToolExecutorSettings(mcp_servers_file=str(path))
+    with pytest.raises(StartupError, match=r"mcp\.yaml:3: .*did you mean 'command'"):
+        mcp_servers(settings, Registry())
+
+
+async def test_tools_of_a_declared_mcp_server_are_served(tmp_path: Path) -> None:
+    path, registry = tmp_path / "mcp.yaml", Registry()
+    command = json.dumps([sys.executable, mcp_server.__file__, "stdio"])
+    path.write_text(
+        f"servers:\n  desk:\n    command: {command}\n    tools: {{open_ticket: {{}}}}\n"
+    )
+    settings = ToolExecutorSettings(mcp_servers_file=str(path), mcp_start_seconds=30)
+    async with mcp_servers(settings, registry):
+        assert [tool.name for tool in registry] == ["desk_open_ticket"]
