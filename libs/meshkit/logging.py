@@ -48,8 +48,13 @@ def configure_logging(service: str, level: str = "INFO", form: LogFormat = "json
     handler.setFormatter(_json_formatter() if form == "json" else _ConsoleFormatter())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
-    logging.getLogger(_ROOT).setLevel(level.upper())
+    set_level(level)
     logging.captureWarnings(True)
+
+
+def set_level(level: str) -> None:
+    """Change the least severe level of our own logs. Raises ValueError for an unknown one."""
+    logging.getLogger(_ROOT).setLevel(level.upper())
 
 
 def _json_formatter() -> logging.Formatter:

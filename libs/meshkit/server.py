@@ -111,11 +111,12 @@ class MeshServer:
         await self._drain()
 
     async def _drain(self) -> None:
-        logger.info("draining", extra={"seconds": self._settings.drain_seconds})
+        seconds = self._settings.now("drain_seconds")
+        logger.info("draining", extra={"seconds": seconds})
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         for callback in self._on_drain:
             await callback()
-        await self._server.stop(self._settings.drain_seconds)
+        await self._server.stop(seconds)
         logger.info("drained")
 
     async def __aexit__(

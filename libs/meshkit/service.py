@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from meshkit.logging import configure_logging
+from meshkit.configuration import configured
+from meshkit.logging import configure_logging, set_level
 from meshkit.settings import MeshSettings, SettingsError, load_settings
 from meshkit.startup import StartupError, run_process
 
@@ -17,10 +18,13 @@ def run_service(service: str, kind: type[S], serve: Callable[[S], Awaitable[None
 
     async def main() -> None:
         try:
-            settings = load_settings(kind)
+            base = load_settings(MeshSettings, {})
+            configure_logging(service, base.log_level, base.log_format)
+            async with configured(service, kind, base) as settings:
+                configure_logging(service, settings.log_level, settings.log_format)
+                settings.live.on_change("log_level", set_level)
+                await serve(settings)
         except SettingsError as error:
             raise StartupError(str(error)) from None
-        configure_logging(service, settings.log_level, settings.log_format)
-        await serve(settings)
 
     run_process(service, main)

@@ -33,8 +33,9 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event | None = None) ->
                 ):
                     logger.info("ready", extra={"http": control.port, "media": media.port})
                     await stop.wait()
-                    logger.info("draining", extra={"seconds": settings.drain_seconds})
-                    await calls.drain(settings.drain_seconds)
+                    seconds = settings.now("drain_seconds")
+                    logger.info("draining", extra={"seconds": seconds})
+                    await calls.drain(seconds)
     logger.info("drained")
 
 

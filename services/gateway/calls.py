@@ -59,7 +59,7 @@ class Calls:
     @property
     def full(self) -> bool:
         """Whether no further call is taken."""
-        return len(self._tasks) >= self._settings.max_calls
+        return bool(len(self._tasks) >= self._settings.now("max_calls"))
 
     def get(self, session: str) -> Call | None:
         """The newest call of a session, live or lately ended."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Literal
 
-from meshkit.settings import MeshSettings, Port, Target
+from pydantic import AliasChoices, Field, field_validator
+
+from meshkit.settings import LIVE, MeshSettings, Port, Target
 
 MIN_KEY_LENGTH = 32
 
@@ -36,7 +38,17 @@ class GatewaySettings(MeshSettings):
         description="Secret of at least 32 characters that the control plane asks for as a Bearer"
         " token. Empty: none is asked for, and only the loopback address may be bound.",
     )
-    max_calls: int = Field(100, ge=1, le=10_000, description="Calls at a time on this pod.")
+    streaming_mode: Literal["media", "voice_live"] = Field(
+        "media",
+        validation_alias=AliasChoices(
+            "ACS_STREAMING_MODE", "VOICEMESH_STREAMING_MODE", "streaming_mode"
+        ),
+        description="How a call's audio is answered: media, by the cascade of recogniser, model and"
+        " synthesiser; voice_live, by one speech-to-speech model.",
+    )
+    max_calls: int = Field(
+        100, ge=1, le=10_000, description="Calls at a time on this pod.", json_schema_extra=LIVE
+    )
     max_call_seconds: float = Field(
         3600.0, gt=0, le=86_400, description="Seconds after which a call is ended."
     )
@@ -81,6 +93,13 @@ class GatewaySettings(MeshSettings):
         le=600,
         description="Seconds that this pod's ownership of a call lasts unrenewed.",
     )
+
+    @field_validator("streaming_mode")
+    @classmethod
+    def _available(cls, mode: str) -> str:
+        if mode == "voice_live":
+            raise ValueError("voice_live is not available yet; set media, or leave it out")
+        return mode
 
     @field_validator("media_key", "control_key")
     @classmethod

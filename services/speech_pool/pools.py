@@ -47,13 +47,19 @@ class Pools:
             SYNTHESIZER: _pool(provider.synthesizers, "synthesizer", settings, clock, quotas),
         }
         self._quotas = quotas
+        self._live = settings.live
+        self._unlisten: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Pools:
         for pool in self._pools.values():
             await pool.prepare()
+            end = self._live.on_change(f"{pool.name}_warm", pool.set_warm_target)
+            self._unlisten.append(end)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for end in self._unlisten:
+            end()
         for pool in self._pools.values():
             await pool.close()
 

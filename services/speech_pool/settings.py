@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 
-from meshkit.settings import MeshSettings, Port, Target
+from meshkit.settings import LIVE, MeshSettings, Port, Target
 
 Quota = Annotated[str, Field(pattern=r"^(quotas/[A-Za-z0-9][A-Za-z0-9._~-]{0,127})?$")]
 """`quotas/{quota}`, or nothing."""
@@ -75,11 +75,19 @@ class SpeechPoolSettings(MeshSettings):
         description="Silence that ends an utterance for the local provider, unless a stream says.",
     )
     recognizer_warm: int = Field(
-        2, ge=0, le=1000, description="Recognisers kept warm ahead of demand."
+        2,
+        ge=0,
+        le=1000,
+        description="Recognisers kept warm ahead of demand.",
+        json_schema_extra=LIVE,
     )
     recognizer_max: int = Field(16, ge=1, le=1000, description="Most recognisers, leased and idle.")
     synthesizer_warm: int = Field(
-        3, ge=0, le=1000, description="Synthesisers kept warm ahead of demand."
+        3,
+        ge=0,
+        le=1000,
+        description="Synthesisers kept warm ahead of demand.",
+        json_schema_extra=LIVE,
     )
     synthesizer_max: int = Field(
         16, ge=1, le=1000, description="Most synthesisers, leased and idle."

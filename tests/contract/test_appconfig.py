@@ -75,6 +75,7 @@ async def test_a_change_is_told_and_read(store: AppConfigEmulator) -> None:
     async with provided(store) as provider:
         changes = Changes(provider)
         await provider.get_all_settings()
+        assert await changes.next() == {"a", "b"}
         store.set("a", "2")
         assert await changes.next() == {"a"}
         store.delete("b")

@@ -35,3 +35,17 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
 def test_languages_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEMESH_LANGUAGE_CODES", '["en-US","de-DE"]')
     assert load_settings(GatewaySettings).language_codes == ("en-US", "de-DE")
+
+
+@pytest.mark.parametrize("variable", ["ACS_STREAMING_MODE", "VOICEMESH_STREAMING_MODE"])
+def test_the_streaming_mode_that_is_not_there_yet_is_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "media")
+    assert load_settings(GatewaySettings).streaming_mode == "media"
+    monkeypatch.setenv(variable, "voice_live")
+    with pytest.raises(SettingsError, match=r"ACS_STREAMING_MODE.*not available yet; set media"):
+        load_settings(GatewaySettings)
+    monkeypatch.setenv(variable, "telepathy")
+    with pytest.raises(SettingsError, match=r"ACS_STREAMING_MODE.*'media'"):
+        load_settings(GatewaySettings)
