@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 
-from meshkit.redaction.spoken import SPOKEN_NUMBER
+from meshkit.redaction.spoken import ORDINAL, SPOKEN_NUMBER
 
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.I)
 _SSN = re.compile(r"(?<![\w-])\d{3}([- .])\d{2}\1\d{4}(?![\w-])")
-_RUN = re.compile(r"(?<!\w)[(+]{0,2}\d(?:[ \t\u00a0().,/*_-]{0,3}\d){6,}(?!\w)")
+_RUN = re.compile(r"(?<!\w)[(+]{0,2}\d(?:[ \t\u00a0()./*_-]{0,3}\d){6,}(?!\w)")
 _LONG = re.compile(r"\d{7,}")
 _SAID_RUN = re.compile(r"(?<![\w$€£])[(+]{0,2}\d(?:[ -]?\d){3,}")
 
@@ -27,6 +27,7 @@ _WRITTEN_DATE = (
     rf"|\d{{1,2}}[-./ ]\d{{1,2}}[-./ ](?:\d{{4}}|\d\d)|\d{{4}}[-./]\d{{1,2}}[-./]\d{{1,2}}"
     rf"|{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?|\d{{8}})\b"
 )
+_SPOKEN_DATE = rf"(?:(?:{ORDINAL})\b(?: of)?(?: {_MONTH})?(?:,? {SPOKEN_NUMBER})?|{SPOKEN_NUMBER})"
 _OLD_DATE = re.compile(
     rf"\b(?:{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?,? (?:of )?{_BIRTH_YEAR}"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{_MONTH}\.?,? {_BIRTH_YEAR}"
@@ -37,11 +38,11 @@ _OLD_DATE = re.compile(
 _BORN = re.compile(
     r"\b((?:born|birth ?day|birth ?date|date of birth|birth|d\.?o\.?b\.?)[\"']?"
     rf"(?:\s*[=:]\s*|\s+(?:is|was|on|in|:)\s+|\s+)(?:on |in |the |is |was |[\"'])*)"
-    rf"(?:{_WRITTEN_DATE}|{_BIRTH_YEAR})",
+    rf"(?:{_WRITTEN_DATE}|{_BIRTH_YEAR}|(?:{_MONTH} )?(?:the )?{_SPOKEN_DATE})",
     re.I,
 )
 _OWNED = (
-    r"(?:ssn|social(?: security)?|tax id|tin|account|acct|card|credit card|debit card|cvv|cvc|"
+    r"(?:ssn\d?|social(?: security)?|tax id|tin|account|acct|card|credit card|debit card|cvv|cvc|"
     r"security code|pin|pass ?code|otp|one[- ]time (?:code|password|passcode)|"
     r"(?:verification|confirmation|access|auth(?:entication|orization)?|login|sms|mfa|2fa) code|"
     r"member(?:ship)?|policy|passport|driver'?s? licen[sc]e|licen[sc]e|routing|sort code|"

@@ -18,7 +18,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # RFC 7519 tokens: the header's JSON begins with `{"`, which is `eyJ` in base64url.
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"), "[secret]"),
-    (re.compile(r"\b(Bearer|Basic|Token)\s+(?!\[)[\w.~+/=-]{6,}", re.I), r"\1 [secret]"),
+    (
+        re.compile(r"\b(Bearer|Basic|Token)\s+(?=[\w.~+/-]{0,400}[\d=])[\w.~+/=-]{6,}", re.I),
+        r"\1 [secret]",
+    ),
     # RFC 3986 userinfo: `scheme://user:password@host`; the greedy class takes `@` within it.
     (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://)[^\s/?#\"'<>]{1,300}@", re.I), r"\1[secret]@"),
     # Well-known prefixes of issued keys.

@@ -9,6 +9,12 @@ _TENS = (
     r"(?:ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|"
     r"thirty|forty|fifty|sixty|seventy|eighty|ninety)"
 )
+ORDINAL = (
+    r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|"
+    r"tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|"
+    r"nineteenth|twentieth|thirtieth"
+)
+"""A day of a month as words."""
 _OTHER = (
     r"(?:null|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun"  # German
     r"|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"  # Spanish
@@ -25,6 +31,9 @@ def _run(least: int) -> re.Pattern[str]:
 
 
 _FOUR, _THREE = _run(4), _run(3)
+_REPEATED = re.compile(
+    rf"\b(?:double|triple|treble)[ -]{_WORD}(?:{_GAP}{_WORD}){{2,}}{_NO_CODE}", re.I
+)
 _ANY_WORD = re.compile(rf"\b(?:{_DIGIT}|{_TENS}|{_OTHER})\b", re.I)
 
 SPOKEN_NUMBER = rf"{_WORD}(?:{_GAP}{_WORD})*"
@@ -37,4 +46,4 @@ def without_spoken(text: str, *, said: bool) -> str:
     def instead(found: re.Match[str]) -> str:
         return "[number]" if _ANY_WORD.search(found[0]) else found[0]
 
-    return (_THREE if said else _FOUR).sub(instead, text)
+    return (_THREE if said else _FOUR).sub(instead, _REPEATED.sub("[number]", text))
