@@ -17,6 +17,7 @@ from rich.console import Console
 
 from acs_standin.caller import DialError, PlacedCall
 from cli.call import CallFailed, Conversation, Line
+from cli.config import config
 from cli.lines import LinesError, demo_lines, from_file, from_text
 from cli.logs import MeshLogs
 from cli.mesh import LocalMesh
@@ -69,6 +70,7 @@ def main() -> None:
 
 
 main.add_command(tools)
+main.add_command(config)
 
 
 @main.command()

@@ -59,7 +59,8 @@ class _YamlFile(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        return yaml_settings(os.environ)
+        said = yaml_settings(os.environ)
+        return {field_of(self.settings_cls, (name,)) or name: said[name] for name in said}
 
 
 class _AppConfiguration(PydanticBaseSettingsSource):
@@ -212,11 +213,13 @@ def live_names(kind: type[MeshSettings]) -> frozenset[str]:
 def is_secret(kind: type[MeshSettings], name: str) -> bool:
     """Whether a setting's value must not be shown: by its type, its mark or its name."""
     field = kind.model_fields.get(name)
-    typed = field is not None and field.annotation is SecretStr
-    return typed or _marked(kind, name, "secret") or any(p in name for p in _MAY_HOLD_SECRETS)
+    if field is None or field.annotation is SecretStr or _marked(kind, name, "secret"):
+        return True
+    number = field.annotation in (int, float, bool)
+    return not number and any(part in name for part in _MAY_HOLD_SECRETS)
 
 
-def variables_of(kind: type[MeshSettings], name: str) -> tuple[str, ...]:
+def variables_of(kind: type[BaseSettings], name: str) -> tuple[str, ...]:
     """The environment variables of a setting, strongest first."""
     alias = kind.model_fields[name].validation_alias
     if isinstance(alias, AliasChoices):
@@ -224,7 +227,7 @@ def variables_of(kind: type[MeshSettings], name: str) -> tuple[str, ...]:
     return (PREFIX + name.upper(),)
 
 
-def field_of(kind: type[MeshSettings], place: tuple[Any, ...]) -> str | None:
+def field_of(kind: type[BaseSettings], place: tuple[Any, ...]) -> str | None:
     """The setting that a validation error is about, by its name or an alias; None: about several."""
     named = str(place[0]) if place else ""
     for name in kind.model_fields:

@@ -74,6 +74,9 @@ def test_the_same_order_holds_where_a_setting_has_names_of_its_own(
     yaml_file(tmp_path, "region: file\n", monkeypatch)
     assert load_settings(Settings).region == "file"
     assert load_settings(Settings, {"region": "remote"}).region == "remote"
+    yaml_file(tmp_path, "CLOUD_REGION: file\n", monkeypatch)
+    assert load_settings(Settings).region == "file"
+    assert load_settings(Settings, {"region": "remote"}).region == "remote"
     monkeypatch.setenv(variable, "environment")
     assert load_settings(Settings, {"region": "remote"}).region == "environment"
 
