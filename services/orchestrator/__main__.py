@@ -50,6 +50,7 @@ async def serve(settings: OrchestratorSettings) -> None:
                 await server.until_drained()
                 listing.cancel()
             await servicer.finished(FINISH_SECONDS)
+            await tools.finished()
     finally:
         await model.aclose()
 

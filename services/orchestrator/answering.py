@@ -83,6 +83,7 @@ class Answering:
         self._acted = False
         """Whether the current turn said something or called a tool."""
         self._outliving: set[asyncio.Task[Any]] = set()
+        self._awaited: set[asyncio.Task[Any]] = set()
 
     # ------------------------------------------------------------------ from the caller
 
@@ -148,8 +149,8 @@ class Answering:
 
     async def _answer(self, waiting: list[Said]) -> None:
         self._waiting.clear()
-        if self._outliving:  # what they did must be known before the model is asked again
-            await asyncio.wait(self._outliving)
+        if self._awaited:  # what they did must be known before the model is asked again
+            await asyncio.wait(self._awaited)
         cause = waiting[-1]
         turn = self._begin(cause.utterance, [said.text for said in waiting], cause.arrived)
         await self._hold(turn, cause.utterance, turn.run)
@@ -247,10 +248,11 @@ class Answering:
         """See Stage."""
         self._journal.add(records.tool_event(call, outcome))
 
-    def outlives(self, running: asyncio.Task[Any]) -> None:
+    def outlives(self, running: asyncio.Task[Any], *, awaited: bool) -> None:
         """See Stage."""
-        self._outliving.add(running)
-        running.add_done_callback(self._outliving.discard)
+        for tasks in (self._outliving, self._awaited) if awaited else (self._outliving,):
+            tasks.add(running)
+            running.add_done_callback(tasks.discard)
 
 
 def _completed(turn: Turn, failure: str, cut: bool) -> pb.TurnCompleted:

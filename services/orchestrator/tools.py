@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -30,14 +30,24 @@ TRIES = 3
 TOOLS_UNAVAILABLE = "TOOLS_UNAVAILABLE"
 """Reason of an outcome that no tool-executor gave."""
 NOT_ANSWERING = "That system is not answering right now. Please try again in a moment."
+NOT_SAFE = (
+    "That cannot be done safely right now, so nothing was done. Please try again in a moment."
+)
 TOO_LONG = "This took too long. It is not known whether it was done."
 BROKEN_OFF = "That system stopped answering. It is not known whether it was done."
+CANCEL_SECONDS = 2.0
+LONG_SECONDS = 15.0
+"""Beyond a long tool's own deadline, for reaching a pod and waiting for another's claim to end."""
 _RETRY = Retry(attempts=3, first_seconds=0.1)
 _NOT_SENT = "failed to connect"
 """gRPC's words, since no status tells it; any other failure may have come after the request."""
 _RUNS_AGAIN = (pb.TOOL_EFFECT_READ_ONLY, pb.TOOL_EFFECT_IDEMPOTENT)
 
+_NOT_DURABLE = (Reason.STORE_UNAVAILABLE, Reason.STORE_NOT_DURABLE, Reason.STORE_FULL)
+
 Outcome = outcome_pb2.ToolOutcome
+Progress = Callable[[str], Awaitable[None]]
+"""Takes a sentence about how far a long tool has got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,9 @@ class Tools:
         self._seconds = seconds
         self._heartbeat = heartbeat
         self._known: Mapping[str, pb.Tool] = {}
+        self._asked_at: dict[str, str] = {}
+        """The pod that each call under way was sent to."""
+        self._stopping: set[asyncio.Task[None]] = set()
 
     @property
     def names(self) -> frozenset[str]:
@@ -73,6 +86,26 @@ class Tools:
         """Whether a call of this tool may be given up without wondering what it did."""
         tool = self._known.get(name)
         return tool is not None and tool.effect == pb.TOOL_EFFECT_READ_ONLY
+
+    def is_long(self, name: str) -> bool:
+        """Whether the tool tells its progress, and may go on after its turn."""
+        tool = self._known.get(name)
+        return tool is not None and tool.long_running
+
+    def stop(self, call: ToolCall) -> None:
+        """Ask for a call under way to be stopped, if its tool declares that safe. Does not wait:
+        `run` answers what became of it."""
+        tool, address = self._known.get(call.tool), self._asked_at.get(call.request_id)
+        if tool is None or not tool.cancellable or address is None:
+            return
+        task = asyncio.create_task(self._stop(call.request_id, address))
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    async def finished(self) -> None:
+        """Wait until what was to be stopped was told so, for a bounded time."""
+        if self._stopping:
+            await asyncio.wait(tuple(self._stopping))
 
     async def refresh(self) -> None:
         """List the tools again. Raises MeshError."""
@@ -93,10 +126,13 @@ class Tools:
         """The tools as a model is offered them."""
         return [_function(self._known[name]) for name in names if name in self._known]
 
-    async def run(self, call: ToolCall, caller: Caller) -> Outcome:
+    async def run(
+        self, call: ToolCall, caller: Caller, progress: Progress | None = None
+    ) -> Outcome:
         """What came of a call. Failures are outcomes too, for the model to speak about.
 
-        Raises MeshError only when the call is no longer ours (CALL_OWNER_SUPERSEDED).
+        `progress` hears what a long tool tells meanwhile. Raises MeshError only when the call is no
+        longer ours (CALL_OWNER_SUPERSEDED).
         """
         request = pb.ExecuteToolRequest(
             name=f"tools/{call.tool}",
@@ -107,8 +143,8 @@ class Tools:
             owner_epoch=caller.owner_epoch,
         )
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._tried(request)
+            async with asyncio.timeout(self._seconds_for(call.tool)):
+                return await self._tried(request, progress)
         except TimeoutError:
             return _failure("TIMED_OUT", TOO_LONG, retryable=False)
         except MeshError as error:
@@ -116,27 +152,48 @@ class Tools:
                 raise
             logger.warning("no outcome", extra={"tool": call.tool, "reason": error.reason})
             return self._without_outcome(call.tool, error)
+        finally:
+            self._asked_at.pop(call.request_id, None)
+
+    def _seconds_for(self, name: str) -> float:
+        if not self.is_long(name):
+            return self._seconds
+        own = self._known[name].timeout.ToTimedelta().total_seconds()
+        return max(self._seconds, own + LONG_SECONDS)
+
+    async def _stop(self, request_id: str, address: str) -> None:
+        try:
+            await self._fleet.unary(
+                ToolExecutorServiceStub,
+                "CancelTool",
+                pb.CancelToolRequest(request_id=request_id),
+                timeout=CANCEL_SECONDS,
+                address=address,
+            )
+        except MeshError as error:
+            logger.info("tool not stopped", extra={"reason": error.reason})
 
     def _without_outcome(self, name: str, error: MeshError) -> Outcome:
         """A model that is told to try again asks under another id: never for what may have acted."""
         if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return _failure("TIMED_OUT", TOO_LONG, retryable=False)
         tool = self._known.get(name)
-        if isinstance(error, _BrokenOff) and (tool is None or tool.effect not in _RUNS_AGAIN):
+        if _may_have_acted(error) and (tool is None or tool.effect not in _RUNS_AGAIN):
             return _failure("OUTCOME_UNKNOWN", BROKEN_OFF, retryable=False)
-        return _failure(TOOLS_UNAVAILABLE, NOT_ANSWERING, retryable=True)
+        message = NOT_SAFE if error.is_reason(*_NOT_DURABLE) else NOT_ANSWERING
+        return _failure(TOOLS_UNAVAILABLE, message, retryable=True)
 
-    async def _tried(self, request: pb.ExecuteToolRequest) -> Outcome:
+    async def _tried(self, request: pb.ExecuteToolRequest, progress: Progress | None) -> Outcome:
         """Ask one pod after another, with the same request_id: it runs once all the same."""
         tried: list[str] = []
-        broken: _BrokenOff | None = None
+        broken: MeshError | None = None
         for attempt in range(TRIES):
             try:
-                return await self._asked(request, self._another(tried))
+                return await self._asked(request, self._another(tried), progress)
             except MeshError as error:
                 if isinstance(error, PeerUnreachable) and tried:
                     self._fleet.suspect(tried[-1])
-                broken = error if isinstance(error, _BrokenOff) else broken
+                broken = error if _may_have_acted(error) else broken
                 if error.is_reason(Reason.CALL_OWNER_SUPERSEDED):
                     raise
                 waits = error.retryable or error.is_reason(Reason.TOOL_CONCURRENCY_EXCEEDED)
@@ -151,15 +208,21 @@ class Tools:
         tried.append(self._fleet.pick(exclude=tried if fresh else ()))
         return tried[-1]
 
-    async def _asked(self, request: pb.ExecuteToolRequest, address: str) -> Outcome:
+    async def _asked(
+        self, request: pb.ExecuteToolRequest, address: str, progress: Progress | None
+    ) -> Outcome:
+        self._asked_at[request.request_id] = address
         stub = self._fleet.stub(ToolExecutorServiceStub, address)
-        answers = stub.ExecuteTool(request, timeout=self._seconds, metadata=outgoing_metadata())
+        seconds = self._seconds_for(request.name.removeprefix("tools/"))
+        answers = stub.ExecuteTool(request, timeout=seconds, metadata=outgoing_metadata())
         stream = ClientStream[pb.ExecuteToolRequest, pb.ExecuteToolResponse](
             answers, pb.ExecuteToolRequest, interval=self._heartbeat, peer=address
         )
         async with stream:
             try:
-                answer = await stream.receive()
+                while (answer := await stream.receive()) and answer.HasField("progress"):
+                    if progress is not None and answer.progress.message:
+                        await progress(answer.progress.message)
             except PeerUnreachable as error:
                 if _NOT_SENT in error.message:
                     raise
@@ -167,6 +230,11 @@ class Tools:
         if answer is None:
             raise unreachable(grpc.StatusCode.UNAVAILABLE, "ended without an outcome", address)
         return answer.outcome
+
+
+def _may_have_acted(error: MeshError) -> bool:
+    """Whether the tool may have begun somewhere, and nothing tells what it did."""
+    return isinstance(error, _BrokenOff) or error.is_reason(Reason.TOOL_STILL_RUNNING)
 
 
 def told_to_model(outcome: Outcome) -> str:
@@ -204,3 +272,11 @@ NOT_OFFERED = _failure(
     "TOOL_NOT_FOUND", "You have no such tool. Use those that you were given.", retryable=False
 )
 """What comes of calling a tool that the agent does not have."""
+STILL_RUNNING = json.dumps(
+    {
+        "success": False,
+        "reason": "STILL_RUNNING",
+        "message": "This takes longer and still runs. Its result will be here later; do not repeat it.",
+    }
+)
+"""What a model is told of a long call whose turn is over."""

@@ -4,8 +4,9 @@ The order that keeps "write, then act": a round is journalled before any tool of
 event is handed to the journal before the segment is sent. Nothing here waits for the store but the
 tools.
 
-A turn may be cancelled at any moment. Tools that only read are given up then; the others are not,
-because they act all the same and the model must learn what they did (`Stage.outlives`).
+A turn may be cancelled at any moment. Tools are asked to stop then, which only those do that declare
+it safe. Those that only read are given up; the others are not, because they act all the same and the
+model must learn what they did (`Stage.outlives`).
 """
 
 from __future__ import annotations
@@ -22,10 +23,20 @@ from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
 from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
 from orchestrator.segmenter import Segmenter
 from orchestrator.timing import TurnClock
-from orchestrator.tools import NOT_OFFERED, TOOLS_UNAVAILABLE, Caller, Outcome, told_to_model
+from orchestrator.tools import (
+    NOT_OFFERED,
+    STILL_RUNNING,
+    TOOLS_UNAVAILABLE,
+    Caller,
+    Outcome,
+    Progress,
+    told_to_model,
+)
 
 JOURNAL_SECONDS = 3.0
 """How long tools wait for their round to be journalled; then they do not run."""
+PROGRESS_SECONDS = 6.0
+"""Between two things that are said of a long tool's progress."""
 MAX_CALLS = 16
 """Tools that one answer of the model may call; the rest are left out."""
 
@@ -59,16 +70,27 @@ class Stage(Protocol):
         """Journal what came of a call."""
         ...
 
-    def outlives(self, running: asyncio.Task[Any]) -> None:
-        """Own a tool that goes on after its turn was cancelled."""
+    def outlives(self, running: asyncio.Task[Any], *, awaited: bool) -> None:
+        """Own a tool that goes on after its turn was cancelled; `awaited`: before the model is asked
+        again."""
         ...
 
 
 class ToolRunner(Protocol):
     """What runs tools."""
 
-    async def run(self, call: ToolCall, caller: Caller) -> Outcome:
-        """What came of a call."""
+    async def run(
+        self, call: ToolCall, caller: Caller, progress: Progress | None = None
+    ) -> Outcome:
+        """What came of a call; `progress` hears of a long one meanwhile."""
+        ...
+
+    def stop(self, call: ToolCall) -> None:
+        """Ask a call to stop, if its tool declares that safe."""
+        ...
+
+    def is_long(self, name: str) -> bool:
+        """Whether the tool tells its progress and may go on after its turn."""
         ...
 
     def only_reads(self, name: str) -> bool:
@@ -92,6 +114,8 @@ class Turn:
     clock: TurnClock
     max_rounds: int
     _segments: int = field(default=0, init=False)
+    _lost_floor: bool = field(default=False, init=False)
+    """Whether the turn was cancelled while a tool ran: it has lost the floor."""
 
     async def run(self) -> None:
         """Answer. Raises TurnFailed; being cancelled leaves in the record what was sent."""
@@ -193,24 +217,43 @@ class Turn:
             outcomes = await asyncio.gather(*map(asyncio.shield, tasks))
         finally:
             for call, task in zip(calls, tasks, strict=True):
-                self._let_go(call, task)
+                self._let_go(round_, call, task)
         self.clock.tools_ran([_body_seconds(outcome) for outcome in outcomes])
         return outcomes
 
     async def _run_tool(self, round_: Round, call: ToolCall) -> Outcome:
         """Only what the agent has: a model may be talked into naming what it was not offered."""
         offered = call.tool in self.agent.tools
-        outcome = await self.runner.run(call, self.caller) if offered else NOT_OFFERED
+        told = self._telling(round_) if offered and self.runner.is_long(call.tool) else None
+        outcome = await self.runner.run(call, self.caller, told) if offered else NOT_OFFERED
         round_.results[call.call_id] = told_to_model(outcome)
         self.stage.tool_answered(call, outcome)
         return outcome
 
-    def _let_go(self, call: ToolCall, task: asyncio.Task[Outcome]) -> None:
+    def _telling(self, round_: Round) -> Progress:
+        """Say what a long tool tells, at first and then now and then, while we have the floor."""
+        time = asyncio.get_running_loop().time
+        next_at = time()
+
+        async def tell(message: str) -> None:
+            nonlocal next_at
+            if not self._lost_floor and time() >= next_at:
+                next_at = time() + PROGRESS_SECONDS
+                await self._send(round_, message)
+
+        return tell
+
+    def _let_go(self, round_: Round, call: ToolCall, task: asyncio.Task[Outcome]) -> None:
         if task.done():
             return
-        if self.runner.only_reads(call.tool):
+        self._lost_floor = True
+        self.runner.stop(call)
+        long = self.runner.is_long(call.tool)
+        if self.runner.only_reads(call.tool) and not long:
             task.cancel()
-        self.stage.outlives(task)
+        if long:
+            round_.results[call.call_id] = STILL_RUNNING
+        self.stage.outlives(task, awaited=not long)
 
     async def _journalled(self, written: Awaitable[Any]) -> None:
         try:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
+
 from meshkit.errors import MeshError
 from meshkit.server import MeshServer
 from meshkit.settings import MeshSettings
@@ -45,6 +47,12 @@ class ToolDouble(ToolExecutorServiceServicer):
     asked: list[pb.ExecuteToolRequest] = field(default_factory=list)
     refuse: list[MeshError] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    cancellable: set[str] = field(default_factory=set)
+    long: set[str] = field(default_factory=set)
+    progress: list[str] = field(default_factory=list)
+    """What every run tells before it begins."""
+    stopped: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """The request_ids that CancelTool named."""
     finished: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     address: str = ""
@@ -71,8 +79,16 @@ class ToolDouble(ToolExecutorServiceServicer):
             context, pb.ExecuteToolResponse, interval=0.25, reads=False
         )
         async with stream:
+            for message in self.progress:
+                told = pb.ToolProgress(message=message)
+                await stream.send(pb.ExecuteToolResponse(progress=told))
             outcome = await self._run(request)
             await stream.send(pb.ExecuteToolResponse(outcome=outcome))
+
+    async def CancelTool(self, request: pb.CancelToolRequest, _: Any) -> pb.CancelToolResponse:
+        """Take note."""
+        self.stopped.put_nowait(request.request_id)
+        return pb.CancelToolResponse()
 
     async def until_asked(self, count: int = 1) -> pb.ExecuteToolRequest:
         """Wait for the `count`-th request."""
@@ -85,6 +101,9 @@ class ToolDouble(ToolExecutorServiceServicer):
             name=f"tools/{name}",
             description=f"Does {name}.",
             parameters_json='{"type": "object", "properties": {}}',
+            cancellable=name in self.cancellable,
+            long_running=name in self.long,
+            timeout=Duration(seconds=1),
             effect=self.effects.get(name, pb.TOOL_EFFECT_READ_ONLY),  # type: ignore[arg-type]
         )
 

@@ -318,6 +318,95 @@ async def test_giving_a_call_up_reaches_the_tool(pod: ToolDouble) -> None:
     assert pod.cancelled == ["get_account_summary"]
 
 
+# ---------------------------------------------------------------------- what is not known
+
+
+@pytest.mark.parametrize(
+    ("effect", "reason", "retryable"),
+    [
+        (pb.TOOL_EFFECT_EFFECTFUL, "OUTCOME_UNKNOWN", False),
+        (pb.TOOL_EFFECT_IDEMPOTENT, TOOLS_UNAVAILABLE, True),
+    ],
+)
+async def test_a_run_that_another_pod_still_has_is_asked_for_again_then_not_known(
+    pod: ToolDouble, effect: int, reason: str, retryable: bool
+) -> None:
+    pod.effects["get_account_summary"] = effect
+    running = MeshError(Reason.TOOL_STILL_RUNNING, "pod b runs it", retry_after_seconds=0.001)
+    away = MeshError(Reason.STORE_UNAVAILABLE, "away", retry_after_seconds=0.001)
+    pod.refuse = [running, *[away] * TRIES]
+    async with tools_at(pod.address) as tools:
+        await tools.refresh()
+        outcome = await tools.run(CALL, CALLER)
+    assert (outcome.failure.reason, outcome.failure.retryable) == (reason, retryable)
+    assert {request.request_id for request in pod.asked} == {CALL.request_id}
+    assert len(pod.asked) == TRIES
+
+
+@pytest.mark.parametrize("reason", [Reason.STORE_UNAVAILABLE, Reason.STORE_NOT_DURABLE])
+async def test_without_a_store_it_is_said_that_nothing_was_done(
+    pod: ToolDouble, reason: Reason
+) -> None:
+    pod.effects["get_account_summary"] = pb.TOOL_EFFECT_EFFECTFUL
+    pod.refuse = [MeshError(reason, "away", retry_after_seconds=0.001)] * TRIES
+    async with tools_at(pod.address) as tools:
+        await tools.refresh()
+        outcome = await tools.run(CALL, CALLER)
+    assert outcome.failure.reason == TOOLS_UNAVAILABLE
+    assert "nothing was done" in outcome.failure.message
+    assert outcome.failure.retryable
+
+
+# ---------------------------------------------------------------------- long ones, and stopping
+
+
+async def test_a_call_is_stopped_at_the_pod_that_runs_it() -> None:
+    async with pods(2) as both:
+        for double in both:
+            double.cancellable = {"get_account_summary"}
+            double.bodies["get_account_summary"] = forever
+        async with tools_at(*(double.address for double in both)) as tools:
+            await tools.refresh()
+            tools.stop(CALL)
+            running = asyncio.create_task(tools.run(CALL, CALLER))
+            asked = [asyncio.create_task(double.until_asked()) for double in both]
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            tools.stop(CALL)
+            await tools.finished()
+            for task in (running, *asked):
+                task.cancel()
+            await asyncio.gather(running, *asked, return_exceptions=True)
+    assert [double.stopped.qsize() for double in both] == [len(double.asked) for double in both]
+
+
+async def test_what_does_not_declare_it_is_not_stopped(pod: ToolDouble) -> None:
+    async with tools_at(pod.address) as tools:
+        await tools.refresh()
+        pod.bodies["get_account_summary"] = forever
+        running = asyncio.create_task(tools.run(CALL, CALLER))
+        await pod.until_asked()
+        tools.stop(CALL)
+        await tools.finished()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert pod.stopped.empty()
+
+
+async def test_progress_is_told_and_a_long_tool_has_its_own_time(pod: ToolDouble) -> None:
+    told: list[str] = []
+
+    async def tell(message: str) -> None:
+        told.append(message)
+
+    pod.long, pod.progress = {"get_account_summary"}, ["One.", "", "Two."]
+    async with tools_at(pod.address, seconds=0.0001) as tools:
+        await tools.refresh()
+        outcome = await tools.run(CALL, CALLER, tell)
+        assert (await tools.run(CALL, CALLER)).result_json, "nobody need listen"
+    assert told == ["One.", "Two."]
+    assert outcome.result_json, "in less time than that nothing comes back"
+
+
 # ---------------------------------------------------------------------- what the model is told
 
 

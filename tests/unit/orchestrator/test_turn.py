@@ -14,7 +14,7 @@ from agentkit import Agent, ModelOptions
 from orchestrator.history import History, Message, Round, Segment, ToolCall
 from orchestrator.llm import Answered, ModelEvent, ModelUnavailable, TextDelta, WantedCall
 from orchestrator.timing import TurnClock
-from orchestrator.tools import TOOLS_UNAVAILABLE, Caller, Outcome
+from orchestrator.tools import STILL_RUNNING, TOOLS_UNAVAILABLE, Caller, Outcome, Progress
 from orchestrator.turn import MAX_CALLS, Turn, TurnFailed
 from voicemesh.tools.v1 import outcome_pb2
 
@@ -62,6 +62,9 @@ class Theatre:
     journalled: asyncio.Event = field(default_factory=asyncio.Event)
     running: asyncio.Event = field(default_factory=asyncio.Event)
     outliving: list[asyncio.Task[Any]] = field(default_factory=list)
+    awaited: list[bool] = field(default_factory=list)
+    long: set[str] = field(default_factory=set)
+    progress: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.journalled.set()
@@ -85,11 +88,17 @@ class Theatre:
     def tool_answered(self, call: ToolCall, outcome: Outcome) -> None:
         self.log.append(f"came out {call.request_id}")
 
-    def outlives(self, running: asyncio.Task[Any]) -> None:
+    def outlives(self, running: asyncio.Task[Any], *, awaited: bool) -> None:
+        self.awaited.append(awaited)
         self.outliving.append(running)
 
-    async def run(self, call: ToolCall, caller: Caller) -> Outcome:
+    async def run(
+        self, call: ToolCall, caller: Caller, progress: Progress | None = None
+    ) -> Outcome:
         self.log.append(f"run {call.request_id}")
+        for message in self.progress:
+            assert progress is not None
+            await progress(message)
         self.running.set()
         if call.tool in self.gates:
             await self.gates[call.tool].wait()
@@ -97,6 +106,12 @@ class Theatre:
 
     def only_reads(self, name: str) -> bool:
         return name not in self.acts
+
+    def stop(self, call: ToolCall) -> None:
+        self.log.append(f"stop {call.request_id}")
+
+    def is_long(self, name: str) -> bool:
+        return name in self.long
 
 
 @dataclass
@@ -274,6 +289,40 @@ async def test_cut_off_a_tool_that_reads_is_given_up_and_one_that_acts_goes_on(c
     results = [m["content"] for m in play.history.messages() if m["role"] == "tool"]
     assert "NOT_FINISHED" in results[0]
     assert results[1] == DONE.result_json
+
+
+async def test_cut_off_every_tool_is_asked_to_stop(cast: Cast) -> None:
+    play = cast([call("look", "c1"), call("act", "c2")])
+    play.theatre.acts = {"act"}
+    play.theatre.gates = {"look": asyncio.Event(), "act": asyncio.Event()}
+    await cancelled(play, asyncio.create_task(play.turn.run()))
+    assert play.theatre.log[-2:] == ["stop sessions/a/t1/0/0", "stop sessions/a/t1/0/1"]
+    assert play.theatre.awaited == [True, True]
+    play.theatre.gates["act"].set()
+    await asyncio.wait(play.theatre.outliving)
+
+
+async def test_cut_off_a_long_tool_finishes_after_the_turn_and_is_not_waited_for(
+    cast: Cast,
+) -> None:
+    play = cast([call("look", "c1")])
+    play.theatre.long, play.theatre.gates = {"look"}, {"look": asyncio.Event()}
+    await cancelled(play, asyncio.create_task(play.turn.run()))
+    assert play.theatre.awaited == [False]
+    told = [m["content"] for m in play.history.messages() if m["role"] == "tool"]
+    assert told == [STILL_RUNNING]
+    play.theatre.gates["look"].set()
+    await asyncio.wait(play.theatre.outliving)
+    told = [m["content"] for m in play.history.messages() if m["role"] == "tool"]
+    assert told == [DONE.result_json]
+
+
+async def test_the_progress_of_a_long_tool_is_said_not_too_often(cast: Cast) -> None:
+    play = cast([call("look", "c1")], ["Done."])
+    play.theatre.long, play.theatre.progress = {"look"}, ["One of two.", "Two of two."]
+    await play.turn.run()
+    said = [line for line in play.theatre.log if line.startswith("say")]
+    assert said == ["say t1/s0 One of two.", "say t1/s1 Done."]
 
 
 async def test_cut_off_the_models_stream_is_closed(cast: Cast) -> None:
