@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check
-SERVICES := gateway,speech-pool,orchestrator,tool-executor,session-store,cli
+SERVICES := gateway,speech-pool,orchestrator,tool-executor,session-store,mcp,ingest,cli
 # The engines' lock has hashes for this platform only; elsewhere the same versions without hashes.
 LOCKED := $(shell $(PYTHON) -c 'import platform,sys; print(int((sys.platform, platform.machine(), sys.version_info[:2]) == ("linux", "x86_64", (3, 11))))')
 
@@ -71,5 +71,5 @@ endif
 
 .venv/.installed-dev: pyproject.toml .venv/.installed
 	@echo "installing what tests need"
-	$(PIP) install --quiet -e ".[$(SERVICES),azure,cosmos,appconfig,mcp,ingest,dev]"
+	$(PIP) install --quiet -e ".[$(SERVICES),azure,cosmos,appconfig,dev]"
 	@touch $@

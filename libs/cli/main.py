@@ -18,6 +18,7 @@ from rich.console import Console
 from acs_standin.caller import DialError, PlacedCall
 from cli.call import CallFailed, Conversation, Line
 from cli.config import config
+from cli.extensions import ExtensibleGroup
 from cli.lines import LinesError, demo_lines, from_file, from_text
 from cli.logs import MeshLogs
 from cli.mesh import LocalMesh
@@ -63,7 +64,7 @@ class Target:
     ticket: str = ""
 
 
-@click.group()
+@click.group(cls=ExtensibleGroup)
 @click.version_option(package_name="voicemesh")
 def main() -> None:
     """voicemesh answers and places phone calls with AI agents."""

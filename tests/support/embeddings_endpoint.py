@@ -7,10 +7,12 @@ with the real planner.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -78,3 +80,19 @@ async def embeddings_endpoint() -> AsyncIterator[EmbeddingsEndpoint]:
         yield endpoint
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def embeddings_thread() -> Iterator[EmbeddingsEndpoint]:
+    """The same in a thread of its own, for tests of what runs its own loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    running = embeddings_endpoint()
+    try:
+        yield asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

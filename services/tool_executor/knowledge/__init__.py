@@ -8,7 +8,7 @@ costs only its own passages.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +32,9 @@ BATCH = 32
 """Passages embedded by one request."""
 BATCH_SECONDS = 30.0
 """Time for such a request; nobody waits on the line for it."""
+
+
+Progress = Callable[[int, int], None]
 
 
 class KnowledgeUnavailable(Exception):
@@ -71,11 +74,14 @@ class KnowledgeBase:
         self._index: VectorIndex | None = None
         self._making = asyncio.Lock()
 
-    async def prepare(self) -> VectorIndex:
-        """Make the index, unless it is made. Raises KnowledgeUnavailable, CorpusInvalid."""
+    async def prepare(self, progress: Progress = lambda done, total: None) -> VectorIndex:
+        """Make the index, unless it is made. Raises KnowledgeUnavailable, CorpusInvalid.
+
+        `progress` is told how many of the passages that had to be embedded are.
+        """
         async with self._making:
             if self._index is None:
-                self._index = await self._make()
+                self._index = await self._make(progress)
             return self._index
 
     async def search(self, query: str, *, collection: str = "", top_k: int = 5) -> list[Hit]:
@@ -94,16 +100,17 @@ class KnowledgeBase:
         """Names of the collections. Raises KnowledgeUnavailable."""
         return (self._index or await self.prepare()).collections
 
-    async def _make(self) -> VectorIndex:
+    async def _make(self, progress: Progress) -> VectorIndex:
         passages = await asyncio.to_thread(self._read)
         model, digests = self._embedder.model, [passage.digest for passage in passages]
         known = await asyncio.to_thread(self._cache.load, model, digests)
         if len(await self._dimensions(known)) > 1:
             known = {}
         missing = {p.digest: p.text for p in passages if p.digest not in known}
-        if missing:
-            known |= dict(zip(missing, await self._in_batches([*missing.values()]), strict=True))
-            await asyncio.to_thread(self._cache.replace, model, known)
+        async for batch in self._in_batches(missing, progress):
+            known |= batch
+            await asyncio.to_thread(self._cache.add, model, batch)
+        await asyncio.to_thread(self._cache.keep_only, model, known)
         return VectorIndex(passages, [known[digest] for digest in digests])
 
     async def _dimensions(self, known: dict[str, Vector]) -> set[int]:
@@ -113,9 +120,16 @@ class KnowledgeBase:
         probe = (await self._vectors(["dimension"], BATCH_SECONDS))[0]
         return {len(probe), *(len(vector) for vector in known.values())}
 
-    async def _in_batches(self, texts: list[str]) -> list[Vector]:
-        batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        return [vector for batch in batches for vector in await self._vectors(batch, BATCH_SECONDS)]
+    async def _in_batches(
+        self, missing: Mapping[str, str], progress: Progress
+    ) -> AsyncIterator[dict[str, Vector]]:
+        """Vectors by digest, a batch at a time, so that what breaks off need not begin anew."""
+        digests = list(missing)
+        for start in range(0, len(digests), BATCH):
+            progress(start, len(digests))
+            batch = digests[start : start + BATCH]
+            vectors = await self._vectors([missing[digest] for digest in batch], BATCH_SECONDS)
+            yield dict(zip(batch, vectors, strict=True))
 
     async def _vectors(self, texts: Sequence[str], seconds: float) -> list[Vector]:
         embedded = await self._embedder.embed(texts, seconds)

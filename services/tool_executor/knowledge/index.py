@@ -58,13 +58,29 @@ class VectorCache:
             return {}
         return {d: np.frombuffer(blob, np.float32) for d, blob in rows if d in wanted}
 
-    def replace(self, model: str, vectors: Mapping[str, Vector]) -> None:
-        """Keep these of a model, and no others."""
+    def add(self, model: str, vectors: Mapping[str, Vector]) -> None:
+        """Keep these of a model too."""
         rows = [(model, digest, vector.tobytes()) for digest, vector in vectors.items()]
+        self._change("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+
+    def keep_only(self, model: str, digests: Iterable[str]) -> None:
+        """Forget all others of a model."""
+        try:
+            with contextlib.closing(self._open()) as connection:
+                rows = connection.execute("SELECT digest FROM vectors WHERE model = ?", (model,))
+                there = {digest for (digest,) in rows.fetchall()}
+        except (sqlite3.Error, OSError) as error:
+            self._discard(error)
+            return
+        gone = [(model, digest) for digest in there - set(digests)]
+        self._change("DELETE FROM vectors WHERE model = ? AND digest = ?", gone)
+
+    def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if not rows:
+            return
         try:
             with contextlib.closing(self._open()) as connection, connection:
-                connection.execute("DELETE FROM vectors WHERE model = ?", (model,))
-                connection.executemany("INSERT INTO vectors VALUES (?, ?, ?)", rows)
+                connection.executemany(statement, rows)
         except (sqlite3.Error, OSError) as error:
             self._discard(error)
 
