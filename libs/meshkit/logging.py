@@ -4,24 +4,32 @@
     logger.info("media connected", extra={"frames": 12})
 
 What people say never goes into a message or a field; should it get there, `Redaction` takes it out
-of message, fields and traceback before any sink formats the record. `console` is the readable form
-of the same records, for `voicemesh up`.
+of message, fields and traceback before any sink formats the record. Equal records are limited, see
+`meshkit.log_repeats`: warnings and worse by logger and message, milder ones by session too, since
+each tells of another call. `console` is the readable form of the same records, for `voicemesh up`.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
 from meshkit.context import current_ids
+from meshkit.log_repeats import RepeatLimit
 from meshkit.redaction import redact, redact_fields
 
 LogFormat = Literal["json", "console"]
+_Kind = tuple[str, int, str, str]
+"""Logger, level, message, and the session of a record milder than a warning."""
 
 _ROOT = "voicemesh"
+_REPEATED = "repeated"
 _REDACTED = "_voicemesh_redacted"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -37,13 +45,19 @@ def get_logger(name: str) -> logging.Logger:
     return logging.getLogger(f"{_ROOT}.{name}")
 
 
-def configure_logging(service: str, level: str = "INFO", form: LogFormat = "json") -> None:
+def configure_logging(
+    service: str,
+    level: str = "INFO",
+    form: LogFormat = "json",
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
     """Send the process's logs to standard error. `level` is a standard level name, any case.
 
     Raises ValueError for an unknown level.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Sink(monotonic)
     handler.addFilter(_StampIds(service))
+    handler.addFilter(handler.admits)
     handler.addFilter(Redaction())
     handler.setFormatter(_json_formatter() if form == "json" else _ConsoleFormatter())
     logging.root.handlers[:] = [handler]
@@ -52,9 +66,12 @@ def configure_logging(service: str, level: str = "INFO", form: LogFormat = "json
     logging.captureWarnings(True)
 
 
-def set_level(level: str) -> None:
-    """Change the least severe level of our own logs. Raises ValueError for an unknown one."""
-    logging.getLogger(_ROOT).setLevel(level.upper())
+def set_level(level: str, logger: str = "") -> None:
+    """Change the least severe level of our own logs, or of one logger and those below it, at once.
+
+    `logger` is a name as `get_logger` takes it. Raises ValueError for an unknown level.
+    """
+    logging.getLogger(f"{_ROOT}.{logger}" if logger else _ROOT).setLevel(level.upper())
 
 
 def _json_formatter() -> logging.Formatter:
@@ -64,6 +81,45 @@ def _json_formatter() -> logging.Formatter:
         timestamp="time",
         json_ensure_ascii=False,
     )
+
+
+class _Sink(logging.StreamHandler[TextIO]):
+    """Standard error, with equal records limited."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__(sys.stderr)
+        self._monotonic = monotonic
+        self._limit: RepeatLimit[_Kind] = RepeatLimit()
+        self._watched = threading.Lock()
+
+    def admits(self, record: logging.LogRecord) -> bool:
+        """Whether a record passes; tells first of what did not, in windows that are over."""
+        if hasattr(record, _REPEATED):
+            return True
+        now = self._monotonic()
+        with self._watched:
+            over = self._limit.over(now)
+            passes = self._limit.admits(_kind(record), now)
+        self._tell(over)
+        return passes
+
+    def close(self) -> None:
+        """Tell of all that did not pass, then close."""
+        with self._watched:
+            over = self._limit.over(float("inf"))
+        self._tell(over)
+        super().close()
+
+    def _tell(self, over: list[tuple[_Kind, int]]) -> None:
+        for (name, level, message, _), count in over:
+            record = logging.LogRecord(name, level, "", 0, message, None, None)
+            setattr(record, _REPEATED, count)
+            self.handle(record)
+
+
+def _kind(record: logging.LogRecord) -> _Kind:
+    session = getattr(record, "session", "") if record.levelno < logging.WARNING else ""
+    return record.name, record.levelno, str(record.msg), str(session)
 
 
 class _StampIds(logging.Filter):

@@ -10,7 +10,7 @@ import re
 
 from meshkit.redaction.spoken import ORDINAL, SPOKEN_NUMBER
 
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.I)
+_IBAN = re.compile(r"(?<![\w\]])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.I)
 _SSN = re.compile(r"(?<![\w-])\d{3}([- .])\d{2}\1\d{4}(?![\w-])")
 _RUN = re.compile(r"(?<!\w)[(+]{0,2}\d(?:[ \t\u00a0()./*_-]{0,3}\d){6,}(?!\w)")
 _LONG = re.compile(r"\d{7,}")

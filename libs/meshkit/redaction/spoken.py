@@ -36,7 +36,7 @@ _REPEATED = re.compile(
 )
 _ANY_WORD = re.compile(rf"\b(?:{_DIGIT}|{_TENS}|{_OTHER})\b", re.I)
 
-SPOKEN_NUMBER = rf"{_WORD}(?:{_GAP}{_WORD})*"
+SPOKEN_NUMBER = rf"{_WORD}(?:{_GAP}{_WORD})+"
 """A number as words, for patterns that find it by what stands before it."""
 
 

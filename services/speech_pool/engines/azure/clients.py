@@ -74,7 +74,9 @@ class AzureClient(ABC):
             await self._resource.calls.run(self._dispose, ENDING_SECONDS)
         except TimeoutError:
             # Its threads stay reserved, so that what hangs cannot grow without bound.
-            _log.warning("the Speech SDK did not end a client within %g s", ENDING_SECONDS)
+            _log.warning(
+                "the Speech SDK did not end a client in time", extra={"seconds": ENDING_SECONDS}
+            )
 
     def _dispose(self) -> None:
         self._session.dispose()

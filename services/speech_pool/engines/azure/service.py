@@ -63,7 +63,7 @@ class SpeechResource:
         error = while_opening(trouble, self.settings.throttle_seconds)
         if isinstance(error, Refused) and not self._refused:
             self._refused = True
-            _log.error(str(error))
+            _log.error("the speech service refused us", extra={"cause": str(error)})
         return error
 
 
