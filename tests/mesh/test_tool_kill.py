@@ -85,7 +85,7 @@ async def killed_at(
     step: Step, store: RunningStore, effects: Effects, request: pb.ExecuteToolRequest
 ) -> None:
     """A pod that was asked, and was killed at the step."""
-    effects.hold, effects.reached = step.point, asyncio.Event()
+    effects.hold_at(step.point)
     held = {"request_of": step.request_of, "answer_of": step.answer_of}
     async with (
         holding_proxy(store.address, **held) as proxy,
@@ -98,7 +98,7 @@ async def killed_at(
         await pod.kill()
         with pytest.raises(PeerUnreachable):
             await asking
-    effects.hold = ""
+    effects.hold_at("")
 
 
 def said(outcome: outcome_pb2.ToolOutcome) -> str:

@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,12 @@ class Effects:
     folder: Path
     hold: str = ""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    """Lets go what is held."""
+
+    def hold_at(self, point: str) -> None:
+        """From now on hold tools there."""
+        self.hold, self.reached, self.go = point, asyncio.Event(), asyncio.Event()
 
     @property
     def file(self) -> Path:
@@ -59,14 +66,21 @@ class Effects:
             point = (await reader.readline()).decode().strip()
             if point == self.hold:
                 self.reached.set()
-                await reader.read()  # until the process is gone
-            else:
-                writer.write(b"go\n")
-                await writer.drain()
+                await self._let_go(reader)
+            writer.write(b"go\n")
+            await writer.drain()
         except ConnectionError:
             pass
         finally:
             writer.close()
+
+    async def _let_go(self, reader: asyncio.StreamReader) -> None:
+        """Wait until the test lets it go, or the process is gone."""
+        waits = [asyncio.ensure_future(self.go.wait()), asyncio.ensure_future(reader.read())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 @dataclass
@@ -90,18 +104,19 @@ class Pod:
 
     async def kill(self) -> None:
         """`kill -9`."""
-        os.kill(self.process.pid, signal.SIGKILL)
-        await self.process.wait()
+        await killed(self.process)
+
+
+async def killed(process: Process) -> None:
+    """`kill -9`, and wait for its end."""
+    os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 @asynccontextmanager
-async def executor_process(
-    store_address: str, effects: Effects, lines: list[str] | None = None
-) -> AsyncIterator[Pod]:
+async def executor_process(store_address: str, effects: Effects) -> AsyncIterator[Pod]:
     """An executor of the tools above; a claim of it is dead a second after it is."""
-    port = _free_port()
     environment = {
-        "VOICEMESH_GRPC_PORT": str(port),
         "VOICEMESH_SESSION_STORE_TARGET": f"static:{store_address}",
         "VOICEMESH_TOOLS_FOLDER": str(TOOLS),
         "VOICEMESH_AUDIT_FOLDER": "",
@@ -113,14 +128,25 @@ async def executor_process(
         "EFFECTS_FILE": str(effects.file),
         "EFFECTS_SOCKET": str(effects.socket),
     }
-    part = Part("tool-executor", (sys.executable, "-m", "tool_executor"), environment, port)
-    kept = [] if lines is None else lines
-    process = Process(part, lambda _, line: kept.append(line))
+    async with service_process("tool-executor", environment) as (process, address):
+        async with grpc.aio.insecure_channel(address) as channel:
+            yield Pod(process, ToolExecutorServiceStub(channel), address)
+
+
+@asynccontextmanager
+async def service_process(
+    name: str, environment: Mapping[str, str]
+) -> AsyncIterator[tuple[Process, str]]:
+    """A service of the mesh as a process that is healthy, and its address."""
+    port = _free_port()
+    told = {"VOICEMESH_GRPC_PORT": str(port), **environment}
+    command = (sys.executable, "-m", name.replace("-", "_"))
+    lines: deque[str] = deque(maxlen=200)
+    process = Process(Part(name, command, told, port), lambda _, line: lines.append(line))
     await process.start()
     try:
         await process.until_healthy(START_SECONDS)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Pod(process, ToolExecutorServiceStub(channel), f"127.0.0.1:{port}")
+        yield process, f"127.0.0.1:{port}"
     finally:
         await process.stop(0.5)
 

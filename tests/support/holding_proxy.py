@@ -17,11 +17,13 @@ import grpc
 
 @dataclass
 class HoldingProxy(grpc.GenericRpcHandler):
-    """`request_of` and `answer_of` name the method that is held before, or after, it took place."""
+    """`request_of` and `answer_of` name the method that is held before, or after, it took place; only
+    requests that hold `marker` are."""
 
     channel: grpc.aio.Channel
     request_of: str = ""
     answer_of: str = ""
+    marker: bytes = b""
     held: asyncio.Event = field(default_factory=asyncio.Event)
     address: str = ""
 
@@ -32,14 +34,14 @@ class HoldingProxy(grpc.GenericRpcHandler):
         method = path.rpartition("/")[2]
 
         async def passed(request: bytes, context: Any) -> bytes:
-            if method == self.request_of:
+            if method == self.request_of and self.marker in request:
                 await self._hold()
             try:
                 answer: bytes = await forward(request, timeout=context.time_remaining())
             except grpc.aio.AioRpcError as error:
                 trailing = tuple(error.trailing_metadata() or ())
                 await context.abort(error.code(), error.details() or "", trailing)
-            if method == self.answer_of:
+            if method == self.answer_of and self.marker in request:
                 await self._hold()
             return answer
 
@@ -51,7 +53,7 @@ class HoldingProxy(grpc.GenericRpcHandler):
 
 
 @asynccontextmanager
-async def holding_proxy(target: str, **held: str) -> AsyncIterator[HoldingProxy]:
+async def holding_proxy(target: str, **held: Any) -> AsyncIterator[HoldingProxy]:
     """A proxy to `target` on a free port; `held` as in HoldingProxy."""
     async with grpc.aio.insecure_channel(target) as channel:
         server = grpc.aio.server()
