@@ -29,6 +29,37 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppConfigEmulator]:
         yield running
 
 
+class Logged(logging.Handler):
+    """What is logged, to wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._messages: asyncio.Queue[str] = asyncio.Queue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.put_nowait(record.getMessage())
+
+    def forget(self) -> None:
+        """Pass over what was logged until now."""
+        while not self._messages.empty():
+            self._messages.get_nowait()
+
+    async def wait_for(self, message: str) -> None:
+        """Until this is logged."""
+        async with asyncio.timeout(10):
+            while await self._messages.get() != message:
+                pass
+
+
+@pytest.fixture
+async def logged() -> AsyncIterator[Logged]:
+    handler = Logged()
+    logger = logging.getLogger("voicemesh.meshkit.configuration")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
 @asynccontextmanager
 async def listened() -> AsyncIterator[tuple[Settings, asyncio.Queue[int]]]:
     """The settings of a gateway, and each number of seats that it is told."""
@@ -63,19 +94,17 @@ async def test_a_change_is_in_force_without_a_restart(store: AppConfigEmulator) 
 
 
 async def test_a_wrong_value_is_refused_and_the_last_good_stays(
-    store: AppConfigEmulator, caplog: pytest.LogCaptureFixture
+    store: AppConfigEmulator, logged: Logged
 ) -> None:
     store.set("voicemesh/seats", "none")
     async with listened() as (settings, told):
         assert settings.seats == 4
         store.set("voicemesh/seats", "5")
         assert await after(told) == 5
-        caplog.clear()
+        logged.forget()
         store.set("voicemesh/seats", "0")
         store.set("voicemesh/tables", "3")
-        async with asyncio.timeout(10):
-            while "setting refused" not in caplog.messages:
-                await asyncio.sleep(0.05)
+        await logged.wait_for("setting refused")
         assert settings.now("seats") == 5
 
 

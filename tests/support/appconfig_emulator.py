@@ -10,12 +10,11 @@ wait for neither. Data is written by the test and read by the thread; each write
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import json
-import threading
+import ssl
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -24,10 +23,14 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from tests.support.web_thread import WebThread
+
 KEY_ID = "local"
 SECRET = base64.b64encode(b"s" * 32).decode()
 REFERENCE = "application/vnd.microsoft.appconfig.keyvaultref+json;charset=utf-8"
 FLAG = "application/vnd.microsoft.appconfig.ff+json;charset=utf-8"
+TOKEN = "the-store's"
+"""A token that the store takes, over TLS."""
 NO_LABEL = "\0"
 """How a request asks for keys that have no label."""
 
@@ -44,22 +47,27 @@ class Fault:
 class AppConfigEmulator:
     """The store. `asked` is each request's method and path; `faults` answer the next requests."""
 
-    def __init__(self, page: int = 100) -> None:
+    def __init__(self, page: int = 100, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[str] = []
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
         """Answers every request while it is set."""
-        self.port = 0
         self._page = page
+        self._scheme = "https" if tls else "http"
         self._settings: dict[tuple[str, str | None], dict[str, Any]] = {}
-        self._loop = asyncio.new_event_loop()
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        app = web.Application()
+        app.router.add_route("*", "/kv", self._answer)
+        self._web = WebThread(app, tls)
+
+    @property
+    def port(self) -> int:
+        """The port that is served."""
+        return self._web.port
 
     @property
     def endpoint(self) -> str:
         """The address of the store."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def connection_string(self) -> str:
@@ -96,34 +104,19 @@ class AppConfigEmulator:
         del self._settings[(key, label)]
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._started.wait(10)
+        self._web.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        app = web.Application()
-        app.router.add_route("*", "/kv", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        self._loop.run_until_complete(runner.setup())
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        self._loop.run_until_complete(site.start())
-        self.port = runner.addresses[0][1]
-        self._started.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.close()
+        self._web.__exit__()
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.asked.append(f"{request.method} {request.path_qs}")
         fault = self.always or (self.faults.popleft() if self.faults else None)
         if fault:
             return web.Response(status=fault.status, headers=fault.headers, text=fault.body)
-        if not _signed(request, await request.read()):
+        token = request.headers.get("Authorization", "")
+        if token != f"Bearer {TOKEN}" and not _signed(request, await request.read()):
             return web.json_response(
                 {"title": "Unauthorized"}, status=401, headers={"WWW-Authenticate": "HMAC-SHA256"}
             )
