@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -43,7 +44,7 @@ def references(vault: Vault) -> References:
 
 
 def chain(vault: Vault, *uris: str) -> None:
-    for uri, further in zip(uris, uris[1:], strict=False):
+    for uri, further in pairwise(uris):
         vault.secrets[uri] = json.dumps({"uri": further})
 
 
