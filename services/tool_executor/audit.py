@@ -1,7 +1,8 @@
 """The audit log: a line of JSON for every decision, in a file a day, only ever appended to.
 
 It says who asked for what on whose behalf and how it was decided; it never holds arguments or
-results. Files older than the retention are deleted when a new day begins.
+results, and what a model wrote in the place of a name is redacted. Files older than the retention are
+deleted when a new day begins.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from meshkit.clock import Clock, SystemClock
 from meshkit.logging import get_logger
+from meshkit.redaction import redact_fields
 from tool_executor.outcomes import Outcome
 from tool_executor.requests import Request
 
@@ -52,7 +54,7 @@ class AuditLog:
     def decided(self, request: Request, client_id: str, outcome: Outcome) -> None:
         """Append a line. What cannot be written is logged as an error, without its content."""
         now = self._clock.now()
-        line = json.dumps(_entry(now, request, client_id, outcome)) + "\n"
+        line = json.dumps(redact_fields(_entry(now, request, client_id, outcome))) + "\n"
         try:
             os.write(self._of_day(now.date()), line.encode())
         except OSError as error:

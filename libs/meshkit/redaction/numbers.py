@@ -81,6 +81,11 @@ def without_owned(text: str) -> str:
     return _CODE.sub(r"\1[code]", text)
 
 
+def has_numbers(text: str) -> bool:
+    """Whether there is anything that `without_numbers` would look at in a program's text."""
+    return bool(_RUN.search(text) or _LONG.search(text) or _SSN.search(text))
+
+
 def without_numbers(text: str, *, said: bool) -> str:
     """The text without long numbers; without runs of four digits if it was `said`."""
     text = _SSN.sub("[ssn]", text)

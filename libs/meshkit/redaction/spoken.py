@@ -40,8 +40,33 @@ SPOKEN_NUMBER = rf"{_WORD}(?:{_GAP}{_WORD})+"
 """A number as words, for patterns that find it by what stands before it."""
 
 
+_STEMS = (
+    *(
+        "zero",
+        "oh",
+        "nought",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+    ),
+    *("ten", "eleven", "twel", "thirt", "fift", "twenty", "null", "eins", "zwei", "zwo", "drei"),
+    *("vier", "fünf", "sechs", "sieb", "acht", "neun", "cero", "uno", "dos", "tres", "cuatro"),
+    *("cinco", "seis", "siete", "ocho", "nueve", "zéro", "deux", "trois", "quatre", "cinq", "sept"),
+    *("huit", "neuf", " o ", " un "),
+)
+
+
 def without_spoken(text: str, *, said: bool) -> str:
     """The text with runs of number words as `[number]`: of four words, or of three if `said`."""
+    low = text.lower()
+    if not any(stem in low for stem in _STEMS):
+        return text
 
     def instead(found: re.Match[str]) -> str:
         return "[number]" if _ANY_WORD.search(found[0]) else found[0]

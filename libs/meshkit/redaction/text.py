@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
-from meshkit.redaction.numbers import without_numbers, without_owned
+from meshkit.redaction.numbers import has_numbers, without_numbers, without_owned
 from meshkit.redaction.people import without_people
 from meshkit.redaction.secrets import without_emails, without_secrets
 from meshkit.redaction.spoken import without_spoken
 from meshkit.redaction.technical import put_back, set_aside
 
 _CACHED_CHARACTERS = 200
-_TWO_DIGITS = re.compile(r"\d[^\n]{0,20}?\d")
 
 
 def redact(text: str) -> str:
@@ -33,7 +31,7 @@ def _short(text: str) -> str:
 def _redacted(text: str) -> str:
     text = without_owned(without_emails(without_secrets(text)))
     text = without_people(without_spoken(text, said=False))
-    if not _TWO_DIGITS.search(text):
+    if not has_numbers(text):
         return text
     text, tokens = set_aside(text)
     return put_back(without_numbers(text, said=False), tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +60,15 @@ def test_neither_arguments_nor_results(tmp_path: Path) -> None:
     text = (tmp_path / "2026-11-24.jsonl").read_text()
     assert "1234" not in text
     assert "98765" not in text
+
+
+def test_what_a_model_put_in_the_place_of_a_name_is_redacted(tmp_path: Path) -> None:
+    asked = replace(REQUEST, tool="call +1 415 555 2671", agent="ada@example.org")
+    log = AuditLog(tmp_path, days=7, clock=Calendar())
+    log.decided(asked, "", refusal("UNKNOWN_TOOL", "There is no such tool."))
+    log.close()
+    (line,) = lines(tmp_path / "2026-11-24.jsonl")
+    assert (line["tool"], line["agent"]) == ("call [phone]", "[email]")
 
 
 def test_it_is_appended_to_and_for_our_eyes_only(tmp_path: Path) -> None:
