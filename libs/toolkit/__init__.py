@@ -25,6 +25,7 @@ from toolkit.default import (
 )
 from toolkit.discovery import add_folder, add_installed
 from toolkit.errors import DuplicateTool, ToolkitError, ToolNotFound
+from toolkit.limits import Limit
 from toolkit.registry import Registry, tools_of
 from toolkit.tool import Effect, Policy, Proof, Tool, ToolContext, ToolResult
 
@@ -32,6 +33,7 @@ __all__ = [
     "ArgumentsInvalid",
     "DuplicateTool",
     "Effect",
+    "Limit",
     "Policy",
     "Proof",
     "Registry",

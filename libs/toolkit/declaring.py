@@ -18,7 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from toolkit.asking import policy_problem
 from toolkit.errors import ToolkitError
+from toolkit.limits import Limit
 from toolkit.schema import schema_of_model
 from toolkit.tool import (
     DEFAULT_CONCURRENCY,
@@ -49,6 +51,9 @@ def tool(
     client_argument: str = "",
     attempts: int | None = None,
     shows: Collection[str] | None = None,
+    limits: Collection[Limit] = (),
+    confirm: str = "",
+    consent: str = "",
 ) -> Callable[[Body], Tool]:
     """Declare a tool. Its name is the function's unless given; its arguments are a pydantic model.
 
@@ -62,6 +67,9 @@ def tool(
         client_argument=client_argument,
         attempts=attempts,
         shows=None if shows is None else frozenset(shows),
+        limits=tuple(limits),
+        confirm=" ".join(confirm.split()),
+        consent=" ".join(consent.split()),
     )
 
     def declare(body: Body) -> Tool:
@@ -115,7 +123,7 @@ def _problem(declared: Tool) -> str:
         return f"client_argument {argument!r} is not one of its arguments"
     if argument and not policy.requires:
         return "client_argument needs `requires`, or there is no verified client to compare with"
-    return ""
+    return policy_problem(policy, declared.parameters)
 
 
 def _parameters(name: str, body: Body) -> tuple[type[BaseModel] | None, bool, bool]:

@@ -14,8 +14,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from toolkit.limits import Limit
+
 DEFAULT_TIMEOUT_SECONDS = 10.0
 DEFAULT_CONCURRENCY = 16
+CONSENT = "consent"
+"""The level that a caller proves by saying yes."""
 
 
 class Effect(enum.StrEnum):
@@ -107,6 +111,27 @@ class Policy:
     """Most unsuccessful runs in a session; None: no limit."""
     shows: frozenset[str] | None = None
     """Fields of the result that the model sees beside success and message; None: all."""
+    limits: tuple[Limit, ...] = ()
+    """How much it may do; all of them hold."""
+    confirm: str = ""
+    """For an act that cannot be undone: what is asked before it, as a sentence that states the act,
+    with arguments in braces: `Refund {amount} dollars to your account.` It runs only after the
+    caller heard that and said yes, for exactly these arguments, once. Empty: it does not ask."""
+    consent: str = ""
+    """The question by whose yes the level `consent`, or `consent:{topic}`, that it requires is
+    proved."""
+    disabled: bool = False
+    """Switched off. For the deployment's policy file; an author leaves the tool out."""
+
+    @property
+    def consent_level(self) -> str:
+        """The level that `consent` proves; empty if it requires none."""
+        return next((level for level in sorted(self.requires) if is_consent(level)), "")
+
+
+def is_consent(level: str) -> bool:
+    """Whether a level is proved by the caller's yes to a question."""
+    return level.partition(":")[0] == CONSENT
 
 
 OPEN = Policy()

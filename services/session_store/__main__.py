@@ -14,10 +14,12 @@ from session_store.archive_sqlite import SqliteArchive
 from session_store.archiver import Archiver
 from session_store.claims import ToolClaims
 from session_store.index import SessionIndex
+from session_store.policy_counters import PolicyCounters
 from session_store.quotas import Quotas
 from session_store.readiness import check_server, until_answering
 from session_store.runner import ScriptRunner
 from session_store.servicer_claims import ClaimServicer
+from session_store.servicer_counters import PolicyCounterServicer
 from session_store.servicer_journal import JournalServicer
 from session_store.servicer_ownership import OwnershipServicer
 from session_store.servicer_quotas import QuotaServicer
@@ -31,6 +33,7 @@ from voicemesh.session.v1.claim_pb2_grpc import (
 )
 from voicemesh.session.v1.journal_pb2_grpc import add_JournalServiceServicer_to_server
 from voicemesh.session.v1.ownership_pb2_grpc import add_CallOwnershipServiceServicer_to_server
+from voicemesh.session.v1.policy_counter_pb2_grpc import add_PolicyCounterServiceServicer_to_server
 from voicemesh.session.v1.session_store_pb2_grpc import add_SessionStoreServiceServicer_to_server
 
 SERVICES = (
@@ -39,6 +42,7 @@ SERVICES = (
     "voicemesh.session.v1.CallOwnershipService",
     "voicemesh.session.v1.ToolClaimService",
     "voicemesh.session.v1.QuotaService",
+    "voicemesh.session.v1.PolicyCounterService",
 )
 
 
@@ -113,6 +117,8 @@ def make_server(
     add_CallOwnershipServiceServicer_to_server(OwnershipServicer(store, settings), server.grpc)
     add_ToolClaimServiceServicer_to_server(ClaimServicer(claims, settings), server.grpc)
     add_QuotaServiceServicer_to_server(QuotaServicer(quotas, settings), server.grpc)
+    counters = PolicyCounterServicer(PolicyCounters(hot), settings)
+    add_PolicyCounterServiceServicer_to_server(counters, server.grpc)
     server.serves(*SERVICES)
     server.on_drain(watches.drain)
     return server

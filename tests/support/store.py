@@ -20,6 +20,7 @@ from session_store.settings import SessionStoreSettings
 from voicemesh.session.v1.claim_pb2_grpc import QuotaServiceStub, ToolClaimServiceStub
 from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
 from voicemesh.session.v1.ownership_pb2_grpc import CallOwnershipServiceStub
+from voicemesh.session.v1.policy_counter_pb2_grpc import PolicyCounterServiceStub
 from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
 
 
@@ -32,6 +33,7 @@ class RunningStore:
     ownership: Any
     claims: Any
     quotas: Any
+    counters: Any
     hot: HotStore
     channel: grpc.aio.Channel
     address: str
@@ -74,6 +76,7 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
                 ownership=CallOwnershipServiceStub(channel),
                 claims=ToolClaimServiceStub(channel),
                 quotas=QuotaServiceStub(channel),
+                counters=PolicyCounterServiceStub(channel),
                 hot=hot,
                 channel=channel,
                 address=server.address,

@@ -24,7 +24,7 @@ TOOL_EFFECT_IDEMPOTENT: ToolEffect
 TOOL_EFFECT_EFFECTFUL: ToolEffect
 
 class Tool(_message.Message):
-    __slots__ = ("name", "description", "parameters_json", "tags", "timeout", "effect", "cancellable", "long_running")
+    __slots__ = ("name", "description", "parameters_json", "tags", "timeout", "effect", "cancellable", "long_running", "confirmed")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class Tool(_message.Message):
     EFFECT_FIELD_NUMBER: _ClassVar[int]
     CANCELLABLE_FIELD_NUMBER: _ClassVar[int]
     LONG_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     parameters_json: str
@@ -41,7 +42,8 @@ class Tool(_message.Message):
     effect: ToolEffect
     cancellable: bool
     long_running: bool
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., effect: _Optional[_Union[ToolEffect, str]] = ..., cancellable: _Optional[bool] = ..., long_running: _Optional[bool] = ...) -> None: ...
+    confirmed: bool
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., effect: _Optional[_Union[ToolEffect, str]] = ..., cancellable: _Optional[bool] = ..., long_running: _Optional[bool] = ..., confirmed: _Optional[bool] = ...) -> None: ...
 
 class ListToolsRequest(_message.Message):
     __slots__ = ("tags", "page_size", "page_token")
