@@ -2,7 +2,9 @@
 
 Two server processes (the anchor, and speech-pool on the scripted engine) and this one. Each round
 asks both; DEDICATED asks again for a session that holds a lease, WARM is the first of a session,
-with the stock refilled in between. The ratio is to the empty unary of the same round.
+with the stock refilled in between. Both are asked in short rounds, one after the other; the ratio of
+p50 is the median of the rounds' ratios, so that what disturbs a round disturbs both or counts once.
+That of p99 is over all calls.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
+from statistics import median
 
 import grpc
 import uvloop
@@ -24,9 +27,12 @@ from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from voicemesh.speech.v1.speech_pool_pb2_grpc import SpeechPoolServiceStub
 
 CALLS = 6400
+ROUNDS = 25
 CONCURRENCIES = (1, 16, 64)
 NAMES = count()
 Work = Callable[[int], Awaitable[object]]
+Round = tuple[list[float], list[float]]
+"""Microseconds of the anchor's calls and of ours."""
 
 
 def parts(ports: Ports) -> tuple[Part, Part]:
@@ -89,19 +95,17 @@ async def measure(ports: Ports) -> None:
 
 async def compare(name: str, empty: Work, work: Work, workers: int) -> None:
     """Both in short turns, so that what disturbs one disturbs the other."""
-    base: list[float] = []
-    mine: list[float] = []
-    rounds = max(1, CALLS // workers // 8)
-    for _ in range(8):
-        base += await at_concurrency(empty, workers, rounds)
-        mine += await at_concurrency(work, workers, rounds)
-    report(name, workers, base, mine)
+    rounds: list[Round] = []
+    size = max(1, CALLS // workers // ROUNDS)
+    for _ in range(ROUNDS):
+        base = await at_concurrency(empty, workers, size)
+        rounds.append((base, await at_concurrency(work, workers, size)))
+    report(name, workers, rounds)
 
 
 async def compare_warm(empty: Work, stub: SpeechPoolServiceStub, workers: int) -> None:
     """A new session each time; leases are given back between the rounds, outside the measurement."""
-    base: list[float] = []
-    mine: list[float] = []
+    rounds: list[Round] = []
     leases: list[pb.Lease] = []
 
     async def warm(_: int) -> None:
@@ -110,20 +114,23 @@ async def compare_warm(empty: Work, stub: SpeechPoolServiceStub, workers: int) -
 
     for _ in range(max(1, CALLS // 64)):
         asked = made(lambda: f"new-{next(NAMES)}", 64 + workers)
-        base += await at_concurrency(empty, workers, max(1, 64 // workers))
-        mine += await at_concurrency(warm, workers, max(1, 64 // workers))
+        base = await at_concurrency(empty, workers, max(1, 64 // workers))
+        rounds.append((base, await at_concurrency(warm, workers, max(1, 64 // workers))))
         assert all(lease.tier == pb.ALLOCATION_TIER_WARM for lease in leases)
         for lease in leases:
             await stub.ReleaseLease(pb.ReleaseLeaseRequest(name=lease.name), timeout=5.0)
         leases.clear()
-    report("WARM", workers, base, mine)
+    report("WARM", workers, rounds)
 
 
-def report(name: str, workers: int, base: list[float], mine: list[float]) -> None:
-    b50, m50 = percentile(base, 0.5), percentile(mine, 0.5)
+def report(name: str, workers: int, rounds: list[Round]) -> None:
+    base = [taken for round_base, _ in rounds for taken in round_base]
+    mine = [taken for _, round_mine in rounds for taken in round_mine]
+    ratio = median(percentile(own, 0.5) / percentile(anchor, 0.5) for anchor, own in rounds)
     b99, m99 = percentile(base, 0.99), percentile(mine, 0.99)
     print(
-        f"{name:12} {workers:7} {b50:8.0f}us {m50:6.0f}us {m50 / b50:6.2f} {m99:6.0f}us {m99 / b99:6.2f}"
+        f"{name:12} {workers:7} {percentile(base, 0.5):8.0f}us {percentile(mine, 0.5):6.0f}us"
+        f" {ratio:6.2f} {m99:6.0f}us {m99 / b99:6.2f}"
     )
 
 
