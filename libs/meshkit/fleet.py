@@ -20,9 +20,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from meshkit.endpoints import EndpointSource
 from meshkit.errors import MeshError, PeerUnreachable, unreachable
+from meshkit.identity import current_certificates
 from meshkit.logging import get_logger
 from meshkit.picker import PodState, pick
 from meshkit.rpc import NO_RETRY, Retry, unary, unary_retrying
+from meshkit.tls import Certificates
 from voicemesh.mesh.v1.mesh_pb2 import PodLoad
 
 logger = get_logger("meshkit.fleet")
@@ -32,6 +34,12 @@ Stub = TypeVar("Stub")
 SUSPECT_SECONDS = 2.0
 MAX_STRANGERS = 256
 """Channels to addresses outside the fleet (named by leases), at most."""
+LEAVE_SECONDS = 30.0
+"""A channel to a pod that is gone is closed after this, or when its calls have ended."""
+RETIRE_SECONDS = 3600.0
+"""A channel with a certificate of before the rotation is kept this long: calls are on it."""
+MAX_RETIRED = 256
+"""Such channels, at most; past that the oldest are closed."""
 
 _OPTIONS = [
     ("grpc.keepalive_time_ms", 20_000),
@@ -46,8 +54,13 @@ _OPTIONS = [
 class _Pod:
     """A channel and the stubs made on it."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+    def __init__(self, address: str, service: str, certificates: Certificates | None) -> None:
+        if certificates is None:
+            self.channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        else:
+            options = [*_OPTIONS, *certificates.channel_options(service)]
+            credentials = certificates.channel_credentials()
+            self.channel = grpc.aio.secure_channel(address, credentials, options=options)
         self._stubs: dict[type, Any] = {}
 
     def stub(self, kind: Callable[[grpc.aio.Channel], Stub]) -> Stub:
@@ -69,8 +82,13 @@ class Fleet:
         self._known = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
+        self._certificates = current_certificates()
+        self._retired: dict[grpc.aio.Channel, asyncio.TimerHandle] = {}
+        self._unlisten: Callable[[], None] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._certificates is not None:
+            self._unlisten = self._certificates.on_change(self._dial_again)
         self._watch = asyncio.create_task(self._follow())
         await self._known.wait()
         return self
@@ -79,8 +97,14 @@ class Fleet:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
-        await asyncio.gather(*self._closing, *(pod.channel.close() for pod in self._pods.values()))
+        if self._unlisten is not None:
+            self._unlisten()
+        for timer in self._retired.values():
+            timer.cancel()
+        channels = [*self._retired, *(pod.channel for pod in self._pods.values())]
+        self._retired.clear()
         self._pods.clear()
+        await asyncio.gather(*self._closing, *(channel.close() for channel in channels))
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -100,7 +124,7 @@ class Fleet:
         pod = self._pods.get(address)
         if pod is None:
             self._drop_strangers()
-            pod = self._pods[address] = _Pod(address)
+            pod = self._pods[address] = self._dial(address)
         return pod.stub(kind)
 
     def report(self, address: str, load: PodLoad) -> None:
@@ -183,9 +207,29 @@ class Fleet:
                 self._close_later(gone)
             for new in addresses - self._states.keys():
                 self._states[new] = PodState()
-                self._pods.setdefault(new, _Pod(new))
+                if new not in self._pods:
+                    self._pods[new] = self._dial(new)
             logger.info("pods", extra={"peer": self.service, "count": len(addresses)})
             self._known.set()
+
+    def _dial(self, address: str) -> _Pod:
+        return _Pod(address, self.service, self._certificates)
+
+    def _dial_again(self) -> None:
+        """Use the new certificate for what comes; what is under way stays on its channel.
+
+        Closing a channel of grpc.aio would cut its streams, however long they may still be wanted.
+        """
+        loop = asyncio.get_running_loop()
+        for address, pod in tuple(self._pods.items()):
+            self._retired[pod.channel] = loop.call_later(RETIRE_SECONDS, self._drop, pod.channel)
+            self._pods[address] = self._dial(address)
+        for oldest in list(self._retired)[: max(0, len(self._retired) - MAX_RETIRED)]:
+            self._drop(oldest)
+
+    def _drop(self, channel: grpc.aio.Channel) -> None:
+        self._retired.pop(channel).cancel()
+        self._close(channel, LEAVE_SECONDS)
 
     def _drop_strangers(self) -> None:
         strangers = [a for a in self._pods if a not in self._states]
@@ -195,6 +239,9 @@ class Fleet:
     def _close_later(self, address: str) -> None:
         """Let calls under way on the channel end first; streams notice by themselves."""
         if pod := self._pods.pop(address, None):
-            task = asyncio.create_task(pod.channel.close(grace=30.0))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._close(pod.channel, LEAVE_SECONDS)
+
+    def _close(self, channel: grpc.aio.Channel, grace: float) -> None:
+        task = asyncio.create_task(channel.close(grace))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

@@ -30,13 +30,21 @@ class MeshHandlers:
     """Takes the mesh's servicers in the place of a server, and gives it their handlers, wrapped.
 
     `service` names the server in `domain`. `max_unary_seconds` bounds a unary request whose caller
-    set no deadline. Health and reflection go to the server itself, untouched.
+    set no deadline. `door` gives each full method the check that its callers pass first; None: all may.
+    Health and reflection go to the server itself, untouched.
     """
 
-    def __init__(self, server: grpc.aio.Server, service: str, max_unary_seconds: float) -> None:
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        service: str,
+        max_unary_seconds: float,
+        door: Callable[[str], Callable[[Context], None]] | None = None,
+    ) -> None:
         self._server = server
         self._domain = f"{service}.voicemesh"
         self._max_unary = max_unary_seconds
+        self._door = door
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
         """Generated code offers its handlers twice; the other way has them by name."""
@@ -45,11 +53,14 @@ class MeshHandlers:
         self, service_name: str, method_handlers: Mapping[str, Handler]
     ) -> None:
         """Wrap the handlers of a service and have them served. Raises TypeError."""
-        wrapped = {name: self._wrap(handler) for name, handler in method_handlers.items()}
+        wrapped = {
+            name: self._wrap(handler, self._door and self._door(f"/{service_name}/{name}"))
+            for name, handler in method_handlers.items()
+        }
         generic = grpc.method_handlers_generic_handler(service_name, wrapped)
         self._server.add_generic_rpc_handlers((generic,))
 
-    def _wrap(self, handler: Handler) -> Handler:
+    def _wrap(self, handler: Handler, check: Callable[[Context], None] | None) -> Handler:
         if handler.response_streaming:
             inner = handler.stream_stream or handler.unary_stream
             make = (
@@ -57,11 +68,11 @@ class MeshHandlers:
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            return make(self._streaming(inner), *_serializers(handler))
+            return make(self._streaming(inner, check), *_serializers(handler))
         if handler.request_streaming:
             raise TypeError("the mesh has no client-streaming RPCs")
         return grpc.unary_unary_rpc_method_handler(
-            self._unary(handler.unary_unary), *_serializers(handler)
+            self._unary(_checked(handler.unary_unary, check)), *_serializers(handler)
         )
 
     def _unary(self, inner: Any) -> Callable[..., Awaitable[Any]]:
@@ -81,8 +92,9 @@ class MeshHandlers:
 
         return unary
 
-    def _streaming(self, inner: Any) -> Callable[..., Any]:
-        return self._generator(inner) if inspect.isasyncgenfunction(inner) else self._duplex(inner)
+    def _streaming(self, inner: Any, check: Callable[[Context], None] | None) -> Callable[..., Any]:
+        make = self._generator if inspect.isasyncgenfunction(inner) else self._duplex
+        return make(_checked(inner, check))
 
     def _duplex(self, inner: Any) -> Callable[..., Awaitable[None]]:
         async def duplex(request: Any, context: Context) -> None:
@@ -112,6 +124,18 @@ class MeshHandlers:
         mesh_error = error if isinstance(error, MeshError) else _unforeseen(error)
         await context.abort_with_status(grpc_status_of(mesh_error, self._domain))
         raise AssertionError("abort_with_status raises")
+
+
+def _checked(inner: Any, check: Callable[[Context], None] | None) -> Any:
+    """The handler behind its check; not a coroutine of its own, which would cost each request."""
+    if check is None:
+        return inner
+
+    def checked(request: Any, context: Context) -> Any:
+        check(context)
+        return inner(request, context)
+
+    return checked
 
 
 def _serializers(handler: Handler) -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ finish for `drain_seconds`, then they are cut.
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -24,6 +25,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from meshkit.handlers import MeshHandlers
+from meshkit.identity import current_certificates, door
 from meshkit.logging import get_logger
 from meshkit.settings import MeshSettings
 from meshkit.startup import StartupError
@@ -41,6 +43,8 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
 ]
+_MAX_HEALTH_REQUESTS = 32
+"""Of the port that answers anybody."""
 
 
 class MeshServer:
@@ -55,7 +59,16 @@ class MeshServer:
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
         self._drain_wanted = asyncio.Event()
         self._server = grpc.aio.server(options=_OPTIONS)
-        self.grpc = MeshHandlers(self._server, service, settings.max_unary_seconds)
+        self._certificates = current_certificates()
+        if settings.tls_certificate and self._certificates is None:
+            raise RuntimeError(
+                "a server with certificates is made within meshkit.identity.identified"
+            )
+        self._health_server: grpc.aio.Server | None = None
+        self.health_port = settings.health_port
+        """Where health is answered without a certificate; None: nowhere."""
+        known = functools.partial(door, callers=settings.callers) if self._certificates else None
+        self.grpc = MeshHandlers(self._server, service, settings.max_unary_seconds, known)
         """What generated code adds a servicer to."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
@@ -76,18 +89,35 @@ class MeshServer:
         if self._settings.reflection:
             shown = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(shown, self._server)
-        where = f"{self._settings.bind_host}:{self.port}"
-        try:
-            self.port = self._server.add_insecure_port(where)
-        except RuntimeError:
-            raise StartupError(
-                f"cannot listen on {where}: the port is in use or not allowed;"
-                f" stop what holds it, or set VOICEMESH_GRPC_PORT to another (0 picks a free one)."
-            ) from None
+        self.port = self._listen()
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
+        if self.health_port is not None:
+            await self._answer_health(self.health_port)
         return self
+
+    def _listen(self) -> int:
+        where = f"{self._settings.bind_host}:{self.port}"
+        try:
+            if self._certificates is None:
+                return self._server.add_insecure_port(where)
+            return self._server.add_secure_port(where, self._certificates.server_credentials())
+        except RuntimeError:
+            raise _cannot_listen(where, "VOICEMESH_GRPC_PORT") from None
+
+    async def _answer_health(self, port: int) -> None:
+        """Serve health, and nothing else, without TLS: kubelets have no certificate."""
+        where = f"{self._settings.bind_host}:{port}"
+        self._health_server = grpc.aio.server(
+            options=_OPTIONS, maximum_concurrent_rpcs=_MAX_HEALTH_REQUESTS
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+        try:
+            self.health_port = self._health_server.add_insecure_port(where)
+        except RuntimeError:
+            raise _cannot_listen(where, "VOICEMESH_HEALTH_PORT") from None
+        await self._health_server.start()
 
     async def ready(self) -> None:
         """Begin to be given work."""
@@ -130,7 +160,16 @@ class MeshServer:
     async def stop(self) -> None:
         """Stop at once; what is under way is cut."""
         await self._server.stop(0)
+        if self._health_server is not None:
+            await self._health_server.stop(0)
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", *self._names):
             await self._health.set(name, status)
+
+
+def _cannot_listen(where: str, setting: str) -> StartupError:
+    return StartupError(
+        f"cannot listen on {where}: the port is in use or not allowed; stop what holds it, or set"
+        f" {setting} to another (0 picks a free one)."
+    )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from meshkit.configuration import configured
+from meshkit.identity import identified
 from meshkit.logging import configure_logging, set_level
 from meshkit.settings import MeshSettings, SettingsError, load_settings
 from meshkit.startup import StartupError, run_process
@@ -23,7 +24,8 @@ def run_service(service: str, kind: type[S], serve: Callable[[S], Awaitable[None
             async with configured(service, kind, base) as settings:
                 configure_logging(service, settings.log_level, settings.log_format)
                 settings.live.on_change("log_level", set_level)
-                await serve(settings)
+                async with identified(service, settings):
+                    await serve(settings)
         except SettingsError as error:
             raise StartupError(str(error)) from None
 

@@ -24,6 +24,7 @@ from pydantic import AfterValidator, AliasChoices, Field, PrivateAttr, SecretStr
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from meshkit.identity_settings import IdentitySettings
 from meshkit.live import Live
 from meshkit.targets import check_target
 
@@ -79,7 +80,7 @@ class _AppConfiguration(PydanticBaseSettingsSource):
         return {name: self.get_field_value(fields[name], name)[0] for name in given}
 
 
-class MeshSettings(BaseSettings):
+class MeshSettings(IdentitySettings):
     """What every service is told."""
 
     model_config = SettingsConfigDict(
