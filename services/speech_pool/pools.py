@@ -20,6 +20,7 @@ from warmpool import (
     PoolClosed,
     PoolDraining,
     PoolExhausted,
+    PoolOptions,
     TierUnavailable,
     WarmPool,
 )
@@ -117,6 +118,11 @@ def _pool(
         discard_on=(ProviderError,),
         clock=clock,
         observer=quotas.observer(kind) if quotas else None,
+        options=PoolOptions(
+            check_bypass_seconds=settings.pool_check_bypass_seconds,
+            max_age_seconds=settings.pool_max_age_seconds,
+            max_idle_seconds=settings.pool_max_idle_seconds,
+        ),
     )
 
 

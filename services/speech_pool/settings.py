@@ -95,6 +95,21 @@ class SpeechPoolSettings(MeshSettings):
     pool_max_waiting: int = Field(
         32, ge=0, le=10_000, description="Allocations that may wait for a client, per kind."
     )
+    pool_check_bypass_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=15,
+        description="A client verified this recently is handed out unchecked; 0: each is checked.",
+    )
+    pool_max_age_seconds: float = Field(
+        1800.0, ge=10, le=86_400, description="Age at which an idle client is replaced."
+    )
+    pool_max_idle_seconds: float = Field(
+        300.0,
+        ge=10,
+        le=86_400,
+        description="Idle time after which a client is replaced; keep it below the provider's own.",
+    )
     lease_seconds: float = Field(
         30.0, ge=1, le=600, description="Time to live of a lease that names none and has no stream."
     )
