@@ -125,11 +125,13 @@ class StoredClaims:
     async def earlier(self, run: Run) -> Outcome | None:
         """See Claims. Raises TOOL_STILL_RUNNING, REQUEST_ID_REUSED, STORE_UNAVAILABLE."""
         try:
-            claim = await self._get(run, self._wait)
+            claim = await self._get(run)  # without waiting, which would cost every first run
         except MeshError as error:
             if error.is_reason(Reason.CLAIM_NOT_FOUND):
                 return None
             raise
+        if claim.state == _State.STATE_RUNNING:
+            claim = await self._get(run, self._wait)
         if claim.state == _State.STATE_RUNNING and run.rerunnable:
             return None  # dead, or about to be asked for again
         # Asked by claiming, because that compares the arguments and decides about the dead.
@@ -164,12 +166,18 @@ class StoredClaims:
     @asynccontextmanager
     async def renewed(self, held: Held) -> AsyncIterator[None]:
         """See Claims. A claim that was lost is told by `complete`: what runs goes on."""
-        renewing = asyncio.create_task(self._renew(held))
+        renewing: set[asyncio.Task[None]] = set()
+        begin = asyncio.get_running_loop().call_later(
+            self._ttl / RENEWALS,
+            lambda: renewing.add(asyncio.create_task(self._renew(held))),
+        )  # most tools are done long before the first renewal
         try:
             yield
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            begin.cancel()
+            for task in renewing:
+                task.cancel()
+            await asyncio.gather(*renewing, return_exceptions=True)
 
     async def complete(self, held: Held, outcome: Outcome) -> Outcome:
         """See Claims. While the store is away it is tried again in the background."""
@@ -196,13 +204,13 @@ class StoredClaims:
             request_id=held.run.request_id, claim_token=held.token, ttl=self._lease()
         )
         while True:
-            await asyncio.sleep(self._ttl / RENEWALS)
             try:
                 await self._ask("RenewToolClaim", request, self._seconds)
             except MeshError as error:
                 logger.warning("claim not renewed", extra={"reason": error.reason})
                 if not _passing(error):
                     return
+            await asyncio.sleep(self._ttl / RENEWALS)
 
     async def _store_outcome(self, held: Held, outcome: Outcome) -> None:
         request = pb.CompleteToolRequest(
@@ -242,8 +250,10 @@ class StoredClaims:
             return
         logger.error("outcome not stored", extra={"reason": "given up"})
 
-    async def _get(self, run: Run, wait: float) -> pb.ToolClaim:
-        request = pb.GetToolClaimRequest(request_id=run.request_id, max_wait=duration(wait))
+    async def _get(self, run: Run, wait: float = 0.0) -> pb.ToolClaim:
+        request = pb.GetToolClaimRequest(request_id=run.request_id)
+        if wait:
+            request.max_wait.CopyFrom(duration(wait))
         # The wait is part of the deadline, of which the server keeps a tenth for its answer.
         answer = await self._ask("GetToolClaim", request, wait * 1.2 + self._seconds)
         claim: pb.ToolClaim = answer.claim

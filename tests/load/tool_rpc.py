@@ -95,9 +95,10 @@ class Asking:
             agent="agents/bench",
             arguments_json=f'{{"number": {number}}}',
         )
-        async for message in self._executor.ExecuteTool(request, timeout=5.0):
-            if message.HasField("outcome"):
-                assert message.outcome.result_json, message
+        call = self._executor.ExecuteTool(request, timeout=5.0)
+        message = await call.read()
+        assert message.outcome.result_json, message
+        call.cancel()  # as the orchestrator's stream ends: the outcome is the last message
 
     async def read(self) -> None:
         """The round trip of a tool that reads."""
