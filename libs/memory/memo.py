@@ -83,7 +83,18 @@ class MemoManager:
         memo._take(await redis_mgr.load_memo_async(session_id))
         return memo
 
+    @classmethod
+    def of(cls, session_id: str, store: MemoStore, kept: Memo) -> Self:
+        """The memory of a session that was read from `store` already."""
+        memo = cls(session_id, store)
+        memo._take(kept)
+        return memo
+
     # Context: what prompts may use.
+
+    def get_all_context(self) -> dict[str, Any]:
+        """Every key with its value, a copy."""
+        return {key: json.loads(text) for key, text in self._context.items()}
 
     def get_context(self, key: str, default: Any = None) -> Any:
         """The value of a key, a copy of it."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from agentkit import Agent, Catalog, Scenario, variables_of
 from agentkit.prompts import render
+from memory.memo import MemoManager
 from meshkit.errors import MeshError, PeerUnreachable, Reason, invalid
 from meshkit.fleet import Fleet
 from meshkit.names import resource_id, session_id
 from meshkit.rpc import Retry
+from orchestrator.memory import ACTIVE_AGENT, SessionMemory, memo_of
 from voicemesh.orchestrator.v1.orchestrator_pb2 import ConversationStart
 from voicemesh.session.v1 import journal_pb2, session_store_pb2
 from voicemesh.session.v1.journal_event_pb2 import JournalEvent
@@ -37,13 +39,15 @@ class Opened:
     """Rendered; empty: the agent waits for the caller."""
     prompt: str
     """Rendered system prompt."""
+    memory: MemoManager
+    """What the session knows, with the facts that the call brings, which are still to be written."""
     past: tuple[JournalEvent, ...] = ()
     """The journal so far."""
 
 
 async def open_session(start: ConversationStart, catalog: Catalog, store: Fleet) -> Opened:
     """Check the start and read the session. Raises MeshError."""
-    session_id(start.session)
+    name = session_id(start.session)
     if start.owner_epoch < 0:
         raise invalid("owner_epoch", "must not be negative")
     scenario = _scenario(start, catalog)
@@ -51,14 +55,17 @@ async def open_session(start: ConversationStart, catalog: Catalog, store: Fleet)
     if session.owner.epoch > start.owner_epoch:
         raise MeshError(Reason.CALL_OWNER_SUPERSEDED, "the call has another owner")
     agent = _agent(session.active_agent, scenario, catalog)
-    context = _context(session.context_json) | _context(start.context_json)
-    variables = variables_of(agent, scenario, context)
+    memory = MemoManager.of(name, SessionMemory(store, start.owner_epoch), memo_of(session))
+    _remember(memory, _context(start.context_json))
+    facts = {key: v for key, v in memory.get_all_context().items() if key != ACTIVE_AGENT}
+    variables = variables_of(agent, scenario, facts)
     return Opened(
         session=start.session,
         epoch=start.owner_epoch,
         agent=agent,
         greeting=render(agent.greeting, variables),
         prompt=render(agent.prompt_template, variables),
+        memory=memory,
         past=past,
     )
 
@@ -109,6 +116,12 @@ async def _journal(session: str, store: Fleet) -> list[JournalEvent]:
         if not token:
             break
     return events
+
+
+def _remember(memory: MemoManager, facts: Mapping[str, Any]) -> None:
+    """Take in what the call brings and the session does not know yet."""
+    known = memory.get_all_context()
+    memory.update_context({key: v for key, v in facts.items() if known.get(key) != v})
 
 
 def _context(written: Mapping[str, str]) -> dict[str, Any]:

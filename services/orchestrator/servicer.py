@@ -97,13 +97,14 @@ class OrchestratorServicer(OrchestratorServiceServicer):
             await stream.send(pb.ConverseResponse(ready=ready))
             logger.info("conversation open", extra={"agent": opened.agent.name})
             try:
+                opened.memory.persist_background()
                 await conversation.run(opened.greeting)
             finally:
-                await self._finish(conversation)
+                await self._finish(conversation, opened)
 
-    async def _finish(self, conversation: Conversation) -> None:
+    async def _finish(self, conversation: Conversation, opened: Opened) -> None:
         """Journal the rest: the stream waits a little for it, and being cut off does not end it."""
-        finishing = asyncio.create_task(conversation.finish())
+        finishing = asyncio.create_task(_finished(conversation, opened))
         self._finishing.add(finishing)
         finishing.add_done_callback(self._finishing.discard)
         await asyncio.wait({finishing}, timeout=FLUSH_SECONDS)
@@ -165,6 +166,10 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         finally:
             if self._open.get(opened.session) is mine:
                 del self._open[opened.session]
+
+
+async def _finished(conversation: Conversation, opened: Opened) -> None:
+    await asyncio.gather(conversation.finish(), opened.memory.persisted())
 
 
 def _start(first: pb.ConverseRequest | None) -> pb.ConversationStart:
