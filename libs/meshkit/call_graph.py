@@ -58,15 +58,15 @@ OUTSIDE_EDGES = (
     Edge("session-store", "redis", "all state of calls", "outside"),
     Edge("session-store", "cosmos", "sessions that ended", "outside", built=False),
     *(
-        Edge(service, common, purpose, "outside", built=False)
+        Edge(service, common, purpose, "outside", optional=True)
         for service in SERVICES
         for common, purpose in (
-            ("otlp", "traces and metrics"),
             ("app-configuration", "settings"),
             ("key-vault", "secrets that settings refer to"),
             ("entra", "tokens"),
         )
     ),
+    *(Edge(service, "otlp", "traces and metrics", "outside", built=False) for service in SERVICES),
 )
 """Calls out of the mesh. The tool-executor never calls ACS: call control is an outcome that travels
 back to the gateway."""

@@ -94,6 +94,9 @@ AZURE_ENDS = {
     "embeddings": "10.20.3.0/27",
     "speech-provider": "10.20.4.0/27",
     "mcp": "10.20.5.0/27",
+    "app-configuration": "10.20.6.0/27",
+    "key-vault": "10.20.7.0/27",
+    "entra": "10.20.8.0/27",
 }
 
 
@@ -102,7 +105,7 @@ def azure(chart: HelmChart) -> Objects:
     """The Azure values with every outside end at an address of its own."""
     own = {
         f"{end}/peers": [{"ipBlock": {"cidr": AZURE_ENDS[end]}}]
-        for end in ("embeddings", "speech-provider", "mcp")
+        for end in AZURE_ENDS.keys() - {"redis", "model"}
     }
     return chart.render(chart.shipped("azure", own))
 
@@ -123,7 +126,7 @@ def test_the_policies_let_out_what_the_call_graph_names(azure: Objects) -> None:
 
 def test_what_a_deployment_may_add_is_let_out_once_it_is_named(chart: HelmChart) -> None:
     for edge in (edge for edge in built(OUTSIDE_EDGES) if edge.optional):
-        usual = chart.values["components"][edge.caller]["outside"]
+        usual = chart.values["components"][edge.caller].get("outside", [])
         own = {
             f"{edge.callee}/peers": [{"ipBlock": {"cidr": AZURE_ENDS[edge.callee]}}],
             f"components/{edge.caller}/outside": [*usual, edge.callee],

@@ -41,6 +41,10 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ),
     ({f"{GATEWAY}/settings": {"media_key": "k" * 32}}, r"would write a secret into a ConfigMap"),
     ({"components/orchestrator/settings": {"model_api_key": "k"}}, r"would write a secret"),
+    (
+        {f"{GATEWAY}/settings": {"appconfig_endpoint": "Endpoint=https://a;Id=i;Secret=s"}},
+        r"appconfig_endpoint would write a secret",
+    ),
     ({f"{GATEWAY}/settings": {"http_port": 80}}, r"settings\.http_port is the chart's own"),
     ({f"{GATEWAY}/settings": {"drain_seconds": 9}}, r"drain_seconds is the chart's own"),
     ({"components/session-store/settings": {"redis_url": "x"}}, r"redis_url is the chart's own"),

@@ -118,3 +118,17 @@ def test_a_changed_setting_rolls_its_own_pods_only(chart: HelmChart) -> None:
     before = checksums({})
     after = checksums({"components/gateway/settings": {"max_calls": 201}})
     assert {name for name in SERVICES if before[name] != after[name]} == {"gateway"}
+
+
+def test_the_store_of_settings_is_named_once_for_all(chart: HelmChart) -> None:
+    own = {
+        "components/default/settings": {
+            "appconfig_endpoint": "https://mine.azconfig.io",
+            "appconfig_label": "prod",
+        }
+    }
+    objects = chart.render(chart.shipped("azure", own))
+    for service in SERVICES:
+        settings = loaded(service, environment(objects, service))
+        assert settings.appconfig_endpoint.get_secret_value() == "https://mine.azconfig.io"
+        assert settings.appconfig_label == "prod"

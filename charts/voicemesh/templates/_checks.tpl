@@ -25,7 +25,7 @@
 {{- fail (printf "%s.name is not set: name the model or deployment that %s.url is asked for." $end $end) -}}
 {{- end -}}
 {{- end -}}
-{{- range $end := list "redis" "model" "embeddings" "speech-provider" "mcp" -}}
+{{- range $end := list "redis" "model" "embeddings" "speech-provider" "mcp" "app-configuration" "key-vault" "entra" -}}
 {{- include "voicemesh.checkOutside" (dict "end" $end "is" (index $v $end) "policies" $v.networkPolicy.enabled) -}}
 {{- end -}}
 {{- range $name := include "voicemesh.names" . | fromYamlArray -}}
@@ -59,7 +59,7 @@
 {{- if or (regexMatch "(_port|_target)$" $setting) (has $setting (list "advertised_address" "bind_host" "drain_seconds" "profile" "redis_url" "model_base_url" "model_name" "embeddings_base_url" "embeddings_model")) -}}
 {{- fail (printf "%s.settings.%s is the chart's own to set, from ports, calls, drainSeconds, profile, redis, model or embeddings: set that instead." $at $setting) -}}
 {{- end -}}
-{{- if regexMatch "(^|_)(key|secret|password|token|connection_string)$" $setting -}}
+{{- if or (regexMatch "(^|_)(key|secret|password|token|connection_string)$" $setting) (and (eq $setting "appconfig_endpoint") (contains "Secret=" (toString $value))) -}}
 {{- fail (printf "%s.settings.%s would write a secret into a ConfigMap: put it in a Secret and name that in %s.secrets.%s." $at $setting $at $setting) -}}
 {{- end -}}
 {{- end -}}
