@@ -40,11 +40,12 @@ class JournalServicer(JournalServiceServicer):
         name = session_id(request.session)
         events = checked_events(request.events)
         ends = request.events[-1].HasField("ended")
-        appended = await self._store.append(
-            name, events, ends, request.owner_epoch, self._budget(context)
-        )
+        append = self._store.append_and_get if request.return_session else self._store.append
+        appended = await append(name, events, ends, request.owner_epoch, self._budget(context))
         return pb.AppendEventsResponse(
-            last_sequence=appended.last_sequence, existing_events=appended.existing
+            last_sequence=appended.last_sequence,
+            existing_events=appended.existing,
+            session=appended.session,
         )
 
     async def ListEvents(

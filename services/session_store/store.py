@@ -46,6 +46,8 @@ class Appended(NamedTuple):
     last_sequence: int
     existing: list[JournalEvent]
     """Events that were there before."""
+    session: Session | None = None
+    """As it stands after the append, if it was asked for."""
 
 
 class Stretch(NamedTuple):
@@ -160,15 +162,34 @@ class SessionStore:
         timeout: float,
     ) -> Appended:
         """Add events, by id and body, to the end of the journal; all of the new ones or none."""
-        args: list[Value] = [epoch, self._max_events, int(ends)]
-        for event_id, body in events:
-            args += (event_id, body)
+        args = self._append_args(events, ends, epoch)
         if ends:
             last, there = await self._append_end(session_id, args, timeout)
         else:
             last, there = await self._run("append_events", session_id, args, timeout=timeout)
-        existing = [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]
-        return Appended(last, existing)
+        return Appended(last, _existing(there))
+
+    async def append_and_get(
+        self,
+        session_id: str,
+        events: Sequence[tuple[str, bytes]],
+        ends: bool,
+        epoch: int,
+        timeout: float,
+    ) -> Appended:
+        """The same, with the session as it stands then, in the same round trip."""
+        if ends:
+            appended = await self.append(session_id, events, ends, epoch, timeout)
+            return appended._replace(session=await self.get(session_id, timeout))
+        args = self._append_args(events, ends, epoch)
+        calls = [
+            self._runner.call("append_events", session_id, args),
+            self._runner.call("get_session", session_id, ()),
+        ]
+        written, read = await self._runner.hot.run_together(calls, timeout=timeout)
+        last, there = accepted(session_id, written)
+        session = session_of(session_id, accepted(session_id, read))
+        return Appended(last, _existing(there), session)
 
     async def events(
         self,
@@ -231,6 +252,14 @@ class SessionStore:
         """Give a call up, if it is held under this epoch."""
         await self._run("release_call", session_id, [epoch], timeout=timeout)
 
+    def _append_args(
+        self, events: Sequence[tuple[str, bytes]], ends: bool, epoch: int
+    ) -> list[Value]:
+        args: list[Value] = [epoch, self._max_events, int(ends)]
+        for event_id, body in events:
+            args += (event_id, body)
+        return args
+
     async def _append_end(
         self, session_id: str, args: Sequence[Value], timeout: float
     ) -> Sequence[Any]:
@@ -261,3 +290,8 @@ class SessionStore:
 
 def _flat(pairs: Mapping[str, str]) -> list[Value]:
     return list(itertools.chain.from_iterable(pairs.items()))
+
+
+def _existing(there: Sequence[Any]) -> list[JournalEvent]:
+    """Pairs of sequence and body, as events."""
+    return [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]

@@ -102,6 +102,14 @@ class Ours:
         )
 
     async def append_and_get(self, number: int) -> None:
+        """In one request, as whoever takes up a call does."""
+        request = jr.AppendEventsRequest(
+            session=f"sessions/s{number}", events=[event()], return_session=True
+        )
+        answer = await self._journal.AppendEvents(request, timeout=10)
+        assert len(answer.session.context_json) == len(CONTEXT)
+
+    async def append_then_get(self, number: int) -> None:
         await self.append(number)
         await self.get(number)
 
@@ -111,7 +119,7 @@ class Ours:
 
 async def compare(anchor: Any, plain: Plain, ours: Ours, process: Process, workers: int) -> None:
     """In short turns, so that what disturbs one disturbs the others."""
-    taken: dict[str, list[float]] = {"empty": [], "plain": [], "ours": []}
+    taken: dict[str, list[float]] = {"empty": [], "plain": [], "ours": [], "two": []}
     rounds = max(1, CALLS // workers // 8)
     spent = 0.0
     for _ in range(8):
@@ -120,15 +128,18 @@ async def compare(anchor: Any, plain: Plain, ours: Ours, process: Process, worke
         before = cpu_seconds(process.pid)
         taken["ours"] += await at_concurrency(ours.append_and_get, workers, rounds)
         spent += cpu_seconds(process.pid) - before
+        taken["two"] += await at_concurrency(ours.append_then_get, workers, rounds)
     base50, base99 = (
         percentile(taken["plain"], share) + percentile(taken["empty"], share)
         for share in (0.5, 0.99)
     )
     p50, p99 = (percentile(taken["ours"], share) for share in (0.5, 0.99))
+    two = percentile(taken["two"], 0.5) / base50
     per_core = 2 * len(taken["ours"]) / spent if spent else float("nan")
     print(
         f"{workers:7} {percentile(taken['empty'], 0.5):8.0f}us {percentile(taken['plain'], 0.5):8.0f}us"
-        f" {p50:8.0f}us {p50 / base50:6.2f} {p99:8.0f}us {p99 / base99:6.2f} {per_core:10.0f}"
+        f" {p50:8.0f}us {p50 / base50:6.2f} {p99:8.0f}us {p99 / base99:6.2f}"
+        f" {per_core:10.0f} {two:10.2f}"
     )
 
 
@@ -205,7 +216,7 @@ async def measure(
         await ours.prepare(number)
     print(
         f"{'workers':>7} {'empty p50':>10} {'plain p50':>10} {'p50':>10} {'ratio':>6} {'p99':>10}"
-        f" {'ratio':>6} {'ops/core-s':>10}"
+        f" {'ratio':>6} {'ops/core-s':>10} {'two RPCs':>10}"
     )
     for workers in CONCURRENCIES:
         for work in (empty, plain.append_and_get, ours.append_and_get):

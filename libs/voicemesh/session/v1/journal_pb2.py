@@ -24,31 +24,32 @@ _sym_db = _symbol_database.Default()
 
 from voicemesh.mesh.v1 import mesh_pb2 as voicemesh_dot_mesh_dot_v1_dot_mesh__pb2
 from voicemesh.session.v1 import journal_event_pb2 as voicemesh_dot_session_dot_v1_dot_journal__event__pb2
+from voicemesh.session.v1 import session_store_pb2 as voicemesh_dot_session_dot_v1_dot_session__store__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"voicemesh/session/v1/journal.proto\x12\x14voicemesh.session.v1\x1a\x1cvoicemesh/mesh/v1/mesh.proto\x1a(voicemesh/session/v1/journal_event.proto\"o\n\x13\x41ppendEventsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x32\n\x06\x65vents\x18\x02 \x03(\x0b\x32\".voicemesh.session.v1.JournalEvent\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\"j\n\x14\x41ppendEventsResponse\x12\x15\n\rlast_sequence\x18\x01 \x01(\x03\x12;\n\x0f\x65xisting_events\x18\x02 \x03(\x0b\x32\".voicemesh.session.v1.JournalEvent\"b\n\x11ListEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x03\"a\n\x12ListEventsResponse\x12\x32\n\x06\x65vents\x18\x01 \x03(\x0b\x32\".voicemesh.session.v1.JournalEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12WatchEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\x8e\x01\n\x13WatchEventsResponse\x12;\n\rjournal_event\x18\x01 \x01(\x0b\x32\".voicemesh.session.v1.JournalEventH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.voicemesh.mesh.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"L\n\x13ListMessagesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x14ListMessagesResponse\x12/\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.voicemesh.session.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa5\x03\n\x0eJournalService\x12\x65\n\x0c\x41ppendEvents\x12).voicemesh.session.v1.AppendEventsRequest\x1a*.voicemesh.session.v1.AppendEventsResponse\x12_\n\nListEvents\x12\'.voicemesh.session.v1.ListEventsRequest\x1a(.voicemesh.session.v1.ListEventsResponse\x12\x64\n\x0bWatchEvents\x12(.voicemesh.session.v1.WatchEventsRequest\x1a).voicemesh.session.v1.WatchEventsResponse0\x01\x12\x65\n\x0cListMessages\x12).voicemesh.session.v1.ListMessagesRequest\x1a*.voicemesh.session.v1.ListMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"voicemesh/session/v1/journal.proto\x12\x14voicemesh.session.v1\x1a\x1cvoicemesh/mesh/v1/mesh.proto\x1a(voicemesh/session/v1/journal_event.proto\x1a(voicemesh/session/v1/session_store.proto\"\x87\x01\n\x13\x41ppendEventsRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x32\n\x06\x65vents\x18\x02 \x03(\x0b\x32\".voicemesh.session.v1.JournalEvent\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\x12\x16\n\x0ereturn_session\x18\x04 \x01(\x08\"\x9a\x01\n\x14\x41ppendEventsResponse\x12\x15\n\rlast_sequence\x18\x01 \x01(\x03\x12;\n\x0f\x65xisting_events\x18\x02 \x03(\x0b\x32\".voicemesh.session.v1.JournalEvent\x12.\n\x07session\x18\x03 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\"b\n\x11ListEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x04 \x01(\x03\"a\n\x12ListEventsResponse\x12\x32\n\x06\x65vents\x18\x01 \x03(\x0b\x32\".voicemesh.session.v1.JournalEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x12WatchEventsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\x8e\x01\n\x13WatchEventsResponse\x12;\n\rjournal_event\x18\x01 \x01(\x0b\x32\".voicemesh.session.v1.JournalEventH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.voicemesh.mesh.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"L\n\x13ListMessagesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x14ListMessagesResponse\x12/\n\x08messages\x18\x01 \x03(\x0b\x32\x1d.voicemesh.session.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa5\x03\n\x0eJournalService\x12\x65\n\x0c\x41ppendEvents\x12).voicemesh.session.v1.AppendEventsRequest\x1a*.voicemesh.session.v1.AppendEventsResponse\x12_\n\nListEvents\x12\'.voicemesh.session.v1.ListEventsRequest\x1a(.voicemesh.session.v1.ListEventsResponse\x12\x64\n\x0bWatchEvents\x12(.voicemesh.session.v1.WatchEventsRequest\x1a).voicemesh.session.v1.WatchEventsResponse0\x01\x12\x65\n\x0cListMessages\x12).voicemesh.session.v1.ListMessagesRequest\x1a*.voicemesh.session.v1.ListMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voicemesh.session.v1.journal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPENDEVENTSREQUEST']._serialized_start=132
-  _globals['_APPENDEVENTSREQUEST']._serialized_end=243
-  _globals['_APPENDEVENTSRESPONSE']._serialized_start=245
-  _globals['_APPENDEVENTSRESPONSE']._serialized_end=351
-  _globals['_LISTEVENTSREQUEST']._serialized_start=353
-  _globals['_LISTEVENTSREQUEST']._serialized_end=451
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=453
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=550
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=552
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=612
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=615
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=757
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=759
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=835
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=837
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=933
-  _globals['_JOURNALSERVICE']._serialized_start=936
-  _globals['_JOURNALSERVICE']._serialized_end=1357
+  _globals['_APPENDEVENTSREQUEST']._serialized_start=175
+  _globals['_APPENDEVENTSREQUEST']._serialized_end=310
+  _globals['_APPENDEVENTSRESPONSE']._serialized_start=313
+  _globals['_APPENDEVENTSRESPONSE']._serialized_end=467
+  _globals['_LISTEVENTSREQUEST']._serialized_start=469
+  _globals['_LISTEVENTSREQUEST']._serialized_end=567
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=569
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=666
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=668
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=728
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=731
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=873
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=875
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=951
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=953
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1049
+  _globals['_JOURNALSERVICE']._serialized_start=1052
+  _globals['_JOURNALSERVICE']._serialized_end=1473
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from voicemesh.mesh.v1 import mesh_pb2 as _mesh_pb2
 from voicemesh.session.v1 import journal_event_pb2 as _journal_event_pb2
+from voicemesh.session.v1 import session_store_pb2 as _session_store_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -9,22 +10,26 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AppendEventsRequest(_message.Message):
-    __slots__ = ("session", "events", "owner_epoch")
+    __slots__ = ("session", "events", "owner_epoch", "return_session")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     OWNER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    RETURN_SESSION_FIELD_NUMBER: _ClassVar[int]
     session: str
     events: _containers.RepeatedCompositeFieldContainer[_journal_event_pb2.JournalEvent]
     owner_epoch: int
-    def __init__(self, session: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_journal_event_pb2.JournalEvent, _Mapping]]] = ..., owner_epoch: _Optional[int] = ...) -> None: ...
+    return_session: bool
+    def __init__(self, session: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_journal_event_pb2.JournalEvent, _Mapping]]] = ..., owner_epoch: _Optional[int] = ..., return_session: _Optional[bool] = ...) -> None: ...
 
 class AppendEventsResponse(_message.Message):
-    __slots__ = ("last_sequence", "existing_events")
+    __slots__ = ("last_sequence", "existing_events", "session")
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EXISTING_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     last_sequence: int
     existing_events: _containers.RepeatedCompositeFieldContainer[_journal_event_pb2.JournalEvent]
-    def __init__(self, last_sequence: _Optional[int] = ..., existing_events: _Optional[_Iterable[_Union[_journal_event_pb2.JournalEvent, _Mapping]]] = ...) -> None: ...
+    session: _session_store_pb2.Session
+    def __init__(self, last_sequence: _Optional[int] = ..., existing_events: _Optional[_Iterable[_Union[_journal_event_pb2.JournalEvent, _Mapping]]] = ..., session: _Optional[_Union[_session_store_pb2.Session, _Mapping]] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token", "after_sequence")
