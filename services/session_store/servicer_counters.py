@@ -44,7 +44,7 @@ class PolicyCounterServicer(PolicyCounterServiceServicer):
             return pb.ReservePolicyCountersResponse(granted=True)
         return pb.ReservePolicyCountersResponse(
             refused_counter=passed.name,
-            refused_window=pb.PolicyCounter.Window.Value(f"WINDOW_{passed.window}"),
+            refused_window=f"WINDOW_{passed.window}",
             counted=passed.counted,
         )
 

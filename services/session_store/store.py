@@ -162,7 +162,7 @@ class SessionStore:
         timeout: float,
     ) -> Appended:
         """Add events, by id and body, to the end of the journal; all of the new ones or none."""
-        args = self._append_args(events, ends, epoch)
+        args = _append_args(events, ends, epoch, self._max_events)
         if ends:
             last, there = await self._append_end(session_id, args, timeout)
         else:
@@ -181,7 +181,7 @@ class SessionStore:
         if ends:
             appended = await self.append(session_id, events, ends, epoch, timeout)
             return appended._replace(session=await self.get(session_id, timeout))
-        args = self._append_args(events, ends, epoch)
+        args = _append_args(events, ends, epoch, self._max_events)
         calls = [
             self._runner.call("append_events", session_id, args),
             self._runner.call("get_session", session_id, ()),
@@ -252,14 +252,6 @@ class SessionStore:
         """Give a call up, if it is held under this epoch."""
         await self._run("release_call", session_id, [epoch], timeout=timeout)
 
-    def _append_args(
-        self, events: Sequence[tuple[str, bytes]], ends: bool, epoch: int
-    ) -> list[Value]:
-        args: list[Value] = [epoch, self._max_events, int(ends)]
-        for event_id, body in events:
-            args += (event_id, body)
-        return args
-
     async def _append_end(
         self, session_id: str, args: Sequence[Value], timeout: float
     ) -> Sequence[Any]:
@@ -295,3 +287,12 @@ def _flat(pairs: Mapping[str, str]) -> list[Value]:
 def _existing(there: Sequence[Any]) -> list[JournalEvent]:
     """Pairs of sequence and body, as events."""
     return [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]
+
+
+def _append_args(
+    events: Sequence[tuple[str, bytes]], ends: bool, epoch: int, max_events: int
+) -> list[Value]:
+    args: list[Value] = [epoch, max_events, int(ends)]
+    for event_id, body in events:
+        args += (event_id, body)
+    return args

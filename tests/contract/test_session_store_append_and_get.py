@@ -69,7 +69,7 @@ async def test_a_refused_append_is_refused_all_the_same(store: RunningStore) -> 
     await acquire(store, GATEWAY_A, "r1")
     assert await reason_of(both(store, said(1), epoch=0)) == "CALL_OWNER_SUPERSEDED"
     events = (await journal(store)).events
-    assert [e.WhichOneof("payload") for e in events] == ["owner_changed"]
+    assert [e.WhichOneof("event") for e in events] == ["owner_changed"]
 
 
 async def test_of_a_session_that_is_not_there_nothing_is_said(store: RunningStore) -> None:
