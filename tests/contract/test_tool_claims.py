@@ -299,3 +299,53 @@ async def test_a_listed_tool_tells_whether_it_can_be_cancelled_and_is_long(pods:
     assert {tool.name for tool in listed if tool.cancellable and tool.long_running} == {
         "tools/stop"
     }
+
+
+async def test_a_run_that_was_taken_over_answers_as_the_one_that_took_it(
+    store: RunningStore,
+) -> None:
+    """The first pod was out of touch for so long that its claim died; it is back, and finishes."""
+    tools = Counted(), Counted()
+    tools[1].effects.append("so that the second result is another")
+    settings = {"claim_seconds": 60.0, "claim_wait_seconds": 10.0}
+    async with (
+        running_executor(registry_of(tools[0]), store.address, **settings) as first,
+        running_executor(registry_of(tools[1]), store.address, **settings) as second,
+    ):
+        early = asyncio.create_task(first.send(asked("put")))
+        await tools[0].begun.wait()
+        await store.hot.command("HSET", "voicemesh:{a}:claims", f"{FIELD}:expires", "1")
+        late = asyncio.create_task(second.send(asked("put")))
+        await tools[1].begun.wait()
+        tools[0].go.set()
+        tools[1].go.set()
+        assert (await early).outcome == (await late).outcome
+        assert json.loads((await late).outcome.result_json)["number"] == 2
+
+
+async def test_a_run_that_may_not_be_repeated_is_known_after_all(store: RunningStore) -> None:
+    """Another pod had to answer that it is unknown; the pod that ran it finishes, and it is known."""
+    tool = Counted()
+    async with running_executor(registry_of(tool), store.address, claim_seconds=60.0) as first:
+        running = asyncio.create_task(first.send(asked()))
+        await tool.begun.wait()
+        await store.hot.command("HSET", "voicemesh:{a}:claims", f"{FIELD}:expires", "1")
+        for outcome_known in (False, True):
+            async with running_executor(registry_of(Counted()), store.address) as second:
+                outcome = (await second.send(asked())).outcome
+            if outcome_known:
+                assert outcome == (await running).outcome
+            else:
+                assert outcome.failure.reason == "OUTCOME_UNKNOWN"
+            tool.go.set()
+            await running
+
+
+async def test_nothing_acts_that_cannot_be_claimed_on_disk(store: RunningStore, pods: Pods) -> None:
+    pods.in_a.go.set()
+    await store.everywhere("CONFIG", "SET", "appendonly", "no")
+    assert (await refusal_of(pods.a, asked())).is_reason(Reason.STORE_NOT_DURABLE)
+    assert pods.effects == []
+    assert pods.a.execution.running == 0
+    assert (await pods.a.send(asked("read"))).outcome.result_json
+    assert pods.effects == [RUN], "what only reads needs no claim"
