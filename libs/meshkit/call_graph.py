@@ -44,7 +44,7 @@ EDGES = (
     Edge("speech-pool", "session-store", "quotas"),
     Edge("orchestrator", "tool-executor", "tools and their outcomes"),
     Edge("orchestrator", "session-store", "journal, history and context"),
-    Edge("tool-executor", "session-store", "verified records"),
+    Edge("tool-executor", "session-store", "verified records, claims on tool runs, counters"),
 )
 """Calls between services. A service that is nobody's caller here dials no other."""
 
