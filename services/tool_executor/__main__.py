@@ -17,6 +17,7 @@ from meshkit.logging import get_logger
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
+from tool_executor.attempts import StoredAttempts
 from tool_executor.audit import Audit, AuditLog, NoAudit
 from tool_executor.claims import StoredClaims
 from tool_executor.execution import Execution
@@ -123,6 +124,7 @@ def make_execution(
         records,
         audit,
         claims,
+        attempts=StoredAttempts(store, seconds=settings.store_seconds),
         limits=Limits(in_turn=settings.turn_max_runs, in_call=settings.call_max_runs),
         max_runs=settings.max_runs,
         kept_outcomes=settings.kept_outcomes,

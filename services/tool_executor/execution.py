@@ -9,8 +9,9 @@ from typing import Any
 
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
+from tool_executor.attempts import Attempts, CountedHere
 from tool_executor.audit import Audit
-from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, is_claimed, run_of
+from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, Held, is_claimed, run_of
 from tool_executor.ledger import Ledger
 from tool_executor.outcomes import (
     Failure,
@@ -23,6 +24,7 @@ from tool_executor.outcomes import (
 from tool_executor.policy import (
     DEFAULT_LIMITS,
     NOTHING,
+    TOO_MANY_ATTEMPTS,
     Limits,
     Refused,
     Verified,
@@ -66,12 +68,14 @@ class Execution:
         audit: Audit,
         claims: Claims,
         *,
+        attempts: Attempts | None = None,
         limits: Limits = DEFAULT_LIMITS,
         max_runs: int,
         kept_outcomes: int,
     ) -> None:
         self._registry, self._records = registry, records
         self._audit, self._claims, self._limits = audit, claims, limits
+        self._attempts = attempts or CountedHere()
         self._slots = Slots(max_runs)
         self._runs = Runs(kept_outcomes)
         self._ledger = Ledger()
@@ -169,25 +173,31 @@ class Execution:
             return refusal("ARGUMENTS_INVALID", str(error), retryable=True)
         self._slots.take(tool)
         self._ledger.begun(*counted)
-        if not is_claimed(tool):
-            return await self._body(tool, request, given, verified)
-        return await self._claimed(tool, request, given, verified)
+        return await self._with_leave(tool, request, given, verified)
 
-    async def _claimed(
+    async def _with_leave(
         self, tool: Tool, request: Request, given: Any, verified: Verified
     ) -> Outcome:
-        """The body, once in the mesh; the slot is taken, and given back if it does not run."""
+        """The body, where the store allows it; the slot is taken, and given back if it does not run."""
         try:
-            claim = await self._claims.claim(run_of(tool, request))
+            leave = await self._leave(tool, request)
         except BaseException:
             self._slots.give_back(tool)
             raise
-        if isinstance(claim, Outcome):
+        if isinstance(leave, Outcome):
             self._slots.give_back(tool)
-            return claim
-        async with self._claims.renewed(claim):
+            return leave
+        if leave is None:
+            return await self._body(tool, request, given, verified)
+        async with self._claims.renewed(leave):
             outcome = await self._body(tool, request, given, verified)
-            return await self._claims.complete(claim, outcome)
+            return await self._claims.complete(leave, outcome)
+
+    async def _leave(self, tool: Tool, request: Request) -> Held | Outcome | None:
+        """Leave to run, a claim with it if the tool needs one; or how it comes out without a run."""
+        if not await self._attempts.begin(tool, request):
+            return refusal("POLICY_REFUSED", TOO_MANY_ATTEMPTS)
+        return await self._claims.claim(run_of(tool, request)) if is_claimed(tool) else None
 
     async def _body(self, tool: Tool, request: Request, given: Any, verified: Verified) -> Outcome:
         context = ToolContext(
@@ -229,6 +239,7 @@ class Execution:
         """Write down what was proved, then give what the model may see."""
         if result.success:
             self._ledger.succeeded(request.session, tool.name)
+            await self._attempts.succeeded(tool, request)
             failure = await self._prove(tool, request, result, verified)
             if failure:
                 return Outcome(failure=failure, seconds=seconds)

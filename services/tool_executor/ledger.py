@@ -75,9 +75,9 @@ class Ledger:
             self._sessions.popitem(last=False)
 
     def succeeded(self, session: str, tool: str) -> None:
-        """A run was successful; the unsuccessful ones before it count no more."""
-        if entry := self._sessions.get(session):
-            del entry.failed[tool]
+        """A run was successful, and does not count among the unsuccessful ones any more."""
+        if (entry := self._sessions.get(session)) and entry.failed[tool]:
+            entry.failed[tool] -= 1
 
 
 def _key(tool: str, arguments: Mapping[str, Any]) -> tuple[str, int]:

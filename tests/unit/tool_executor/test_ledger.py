@@ -27,13 +27,18 @@ def test_a_new_turn_begins_anew_but_for_the_call() -> None:
     assert ledger.counts("s", "t2", "it", {}) == Counts(2, 1, 1, 2)
 
 
-def test_success_clears_failures_of_that_tool() -> None:
+def test_a_success_does_not_count_as_a_failure_of_that_tool() -> None:
     ledger = Ledger()
+    ledger.begun("s", "t1", "it", {})
+    ledger.succeeded("s", "it")
+    ledger.succeeded("s", "it")
+    assert ledger.counts("s", "t1", "it", {}).failed == 0
+    ledger.begun("s", "t1", "it", {})
     ledger.begun("s", "t1", "it", {})
     ledger.begun("s", "t1", "other", {})
     ledger.succeeded("s", "it")
     ledger.succeeded("unknown", "it")
-    assert ledger.counts("s", "t1", "it", {}).failed == 0
+    assert ledger.counts("s", "t1", "it", {}).failed == 1
     assert ledger.counts("s", "t1", "other", {}).failed == 1
 
 
