@@ -10,7 +10,8 @@ from typing import Any
 from toolkit.limits import problem_of
 from toolkit.tool import Policy, is_consent
 
-YES_OR_NO = "Shall I go ahead? Say yes or no, or press 1 for yes."
+SHALL_I = "Shall I go ahead?"
+YES_OR_NO = f"{SHALL_I} Say yes or no, or press 1 for yes."
 MAX_QUESTION = 400
 """Characters of a question; one that is longer is not listened to."""
 
@@ -58,6 +59,8 @@ def _confirm_problem(policy: Policy, parameters: Mapping[str, Any]) -> str:
     required = set(parameters.get("required", ()))
     if not plain or not named <= required:
         return "confirm names required arguments in braces, and nothing else: {amount}"
+    if policy.attempts is not None:
+        return "confirm and attempts do not go together, for a question would count as an attempt"
     unsaid = {limit.argument for limit in policy.limits} - {""} - named
     return f"confirm must say {{{min(unsaid)}}}, which is limited" if unsaid else ""
 

@@ -13,15 +13,17 @@ from typing import Any
 from tool_executor.ledger import NONE, Counts
 from tool_executor.outcomes import Failure
 from toolkit import Proof, Tool
+from toolkit.tool import is_consent
 
 IDENTITY = "identity"
+CONSENT_NEEDED = "CONSENT_NEEDED"
+"""Of a tool whose question of consent is to be asked, and for whom nothing else is missing."""
 
 _ASK_FIRST = {
     IDENTITY: "Before I can do that, I need to verify who you are. Please tell me your full name and"
     " the last four digits of your social security number.",
     "mfa": "Before I can do that, I need to send you a security code and have you read it back.",
     "business_caller": "Before I can do that, I need your company's name and the claim number.",
-    "consent": "Before I can do that, I need your consent. Is that all right with you?",
 }
 OTHER_CLIENT = "I can only help with the account of the person who was verified on this call."
 TOO_MANY_ATTEMPTS = (
@@ -36,6 +38,7 @@ TOO_MANY_RUNS = (
     "Too many tools were run for this. Tell the caller what you know so far, and offer to connect"
     " them to a colleague."
 )
+SWITCHED_OFF = "That cannot be done here at the moment. I can connect you to a colleague."
 NOT_THIS_AGENT = "That is not something I can do here. I can connect you to a colleague who can."
 
 
@@ -88,9 +91,15 @@ def decide(
 ) -> Allowed | Refused:
     """Whether `agent` (its name) may run the tool for this caller, after the runs counted."""
     policy = tool.policy
+    if policy.disabled:
+        return _refused(SWITCHED_OFF)
     if policy.agents and agent not in policy.agents:
         return _refused(NOT_THIS_AGENT)
-    missing = sorted(policy.requires - verified.levels)
+    missing = sorted(
+        policy.requires - verified.levels, key=lambda level: (is_consent(level), level)
+    )
+    if missing and is_consent(missing[0]):
+        return Refused(Failure(CONSENT_NEEDED, policy.consent, retryable=True))
     if missing:
         return Refused(Failure("NOT_VERIFIED", ask_for(missing[0]), retryable=True))
     if policy.attempts is not None and counts.failed >= policy.attempts:
@@ -99,7 +108,7 @@ def decide(
         return _refused(REPEATED)
     if counts.in_turn >= limits.in_turn or counts.in_call >= limits.in_call:
         return _refused(TOO_MANY_RUNS)
-    return _in_scope(policy.client_argument, arguments, verified)
+    return in_scope(policy.client_argument, arguments, verified)
 
 
 def accept_proof(proof: Proof, verified: Verified) -> Failure | None:
@@ -116,7 +125,7 @@ def ask_for(level: str) -> str:
     return _ASK_FIRST.get(level, f"Before I can do that, one more check is needed: {level}.")
 
 
-def _in_scope(name: str, arguments: Mapping[str, Any], verified: Verified) -> Allowed | Refused:
+def in_scope(name: str, arguments: Mapping[str, Any], verified: Verified) -> Allowed | Refused:
     """The client that the arguments name is the verified one, or is not named and is filled in."""
     if not name:
         return Allowed(arguments)
