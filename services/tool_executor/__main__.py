@@ -20,9 +20,12 @@ from meshkit.startup import StartupError
 from tool_executor.attempts import StoredAttempts
 from tool_executor.audit import Audit, AuditLog, NoAudit
 from tool_executor.claims import StoredClaims
+from tool_executor.confirmation import StoredJournal
 from tool_executor.execution import Execution
 from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable
+from tool_executor.limits import StoredCounters
 from tool_executor.policy import Limits
+from tool_executor.safeguards import Safeguards
 from tool_executor.servicer import ToolExecutorServicer
 from tool_executor.settings import ToolExecutorSettings
 from tool_executor.tools import shipped_tools
@@ -119,16 +122,24 @@ def make_execution(
         ttl=settings.claim_seconds,
         wait=settings.claim_wait_seconds,
     )
-    return Execution(
+    execution = Execution(
         registry,
         records,
         audit,
         claims,
         attempts=StoredAttempts(store, seconds=settings.store_seconds),
+        safeguards=Safeguards(
+            StoredJournal(store, seconds=settings.store_seconds),
+            StoredCounters(store, seconds=settings.store_seconds),
+            records,
+        ),
         limits=Limits(in_turn=settings.turn_max_runs, in_call=settings.call_max_runs),
         max_runs=settings.max_runs,
         kept_outcomes=settings.kept_outcomes,
     )
+    settings.live.on_change("turn_max_runs", lambda runs: execution.limit(in_turn=runs))
+    settings.live.on_change("call_max_runs", lambda runs: execution.limit(in_call=runs))
+    return execution
 
 
 def make_server(

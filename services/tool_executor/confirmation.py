@@ -77,6 +77,14 @@ class StoredJournal:
         return []
 
 
+class NoJournal:
+    """Nothing can be read, so nothing is confirmed."""
+
+    async def events(self, session: str) -> Sequence[JournalEvent]:
+        """No event."""
+        return []
+
+
 def agreed_to(
     events: Sequence[JournalEvent],
     request_id: str,

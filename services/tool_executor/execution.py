@@ -13,6 +13,7 @@ from tool_executor.attempts import Attempts, CountedHere
 from tool_executor.audit import Audit
 from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, Held, is_claimed, run_of
 from tool_executor.ledger import Ledger
+from tool_executor.limits import Demand
 from tool_executor.outcomes import (
     Failure,
     NotJson,
@@ -22,6 +23,7 @@ from tool_executor.outcomes import (
     shown_json,
 )
 from tool_executor.policy import (
+    CONSENT_NEEDED,
     DEFAULT_LIMITS,
     NOTHING,
     TOO_MANY_ATTEMPTS,
@@ -34,6 +36,7 @@ from tool_executor.policy import (
 from tool_executor.requests import Request
 from tool_executor.running import Slots, ToolRaised, ToolStopped, ToolTimedOut, run_body
 from tool_executor.runs import Runs
+from tool_executor.safeguards import Safeguards, without_store
 from tool_executor.steering import Listener, Steering
 from tool_executor.verified import VerifiedRecords
 from toolkit import (
@@ -69,6 +72,7 @@ class Execution:
         claims: Claims,
         *,
         attempts: Attempts | None = None,
+        safeguards: Safeguards | None = None,
         limits: Limits = DEFAULT_LIMITS,
         max_runs: int,
         kept_outcomes: int,
@@ -76,11 +80,16 @@ class Execution:
         self._registry, self._records = registry, records
         self._audit, self._claims, self._limits = audit, claims, limits
         self._attempts = attempts or CountedHere()
+        self._safeguards = safeguards or without_store(records)
         self._slots = Slots(max_runs)
         self._runs = Runs(kept_outcomes)
         self._ledger = Ledger()
         self._steering = Steering()
         self._draining = False
+
+    def limit(self, **limits: int) -> None:
+        """Hold runs to other limits from now on, by the names of Limits."""
+        self._limits = dataclasses.replace(self._limits, **limits)
 
     async def execute(self, request: Request, listener: Listener | None = None) -> Outcome:
         """The outcome of the run. Raises MeshError if it did not take place.
@@ -166,17 +175,32 @@ class Execution:
             limits=self._limits,
         )
         if isinstance(decision, Refused):
+            if decision.failure.reason == CONSENT_NEEDED:
+                return await self._asked_for_consent(tool, request, arguments, verified)
             return Outcome(failure=decision.failure)
         try:
             given = check_arguments(tool, decision.arguments)
         except ArgumentsInvalid as error:
             return refusal("ARGUMENTS_INVALID", str(error), retryable=True)
-        self._slots.take(tool)
+        demands = await self._safeguards.demands(tool, request, given, verified)
+        if not isinstance(demands, Failure):
+            self._slots.take(tool)
         self._ledger.begun(*counted)
-        return await self._with_leave(tool, request, given, verified)
+        if isinstance(demands, Failure):
+            return Outcome(failure=demands)
+        return await self._with_leave(tool, request, given, verified, demands)
+
+    async def _asked_for_consent(
+        self, tool: Tool, request: Request, arguments: Mapping[str, Any], verified: Verified
+    ) -> Outcome:
+        """How the run comes out once the caller has consented; the question until then."""
+        consented = await self._safeguards.consented(tool, request, verified)
+        if isinstance(consented, Failure):
+            return Outcome(failure=consented)
+        return await self._decided(tool, request, arguments, consented)
 
     async def _with_leave(
-        self, tool: Tool, request: Request, given: Any, verified: Verified
+        self, tool: Tool, request: Request, given: Any, verified: Verified, demands: list[Demand]
     ) -> Outcome:
         """The body, where the store allows it; the slot is taken, and given back if it does not run."""
         try:
@@ -188,10 +212,26 @@ class Execution:
             self._slots.give_back(tool)
             return leave
         if leave is None:
-            return await self._body(tool, request, given, verified)
+            return await self._counted(tool, request, given, verified, demands)
         async with self._claims.renewed(leave):
-            outcome = await self._body(tool, request, given, verified)
+            outcome = await self._counted(tool, request, given, verified, demands)
             return await self._claims.complete(leave, outcome)
+
+    async def _counted(
+        self, tool: Tool, request: Request, given: Any, verified: Verified, demands: list[Demand]
+    ) -> Outcome:
+        """The body within the tool's limits; the slot is given back if it does not run."""
+        try:
+            refused = await self._safeguards.reserve(tool, request, verified, demands)
+        except BaseException:
+            self._slots.give_back(tool)
+            raise
+        if refused:
+            self._slots.give_back(tool)
+            return Outcome(failure=refused)
+        outcome = await self._body(tool, request, given, verified)
+        await self._safeguards.settle(tool, request, verified, demands, outcome)
+        return outcome
 
     async def _leave(self, tool: Tool, request: Request) -> Held | Outcome | None:
         """Leave to run, a claim with it if the tool needs one; or how it comes out without a run."""

@@ -16,12 +16,14 @@ from meshkit.logging import get_logger
 from tool_executor.confirmation import (
     CONFIRMATION_NEEDED,
     Journal,
+    NoJournal,
     Question,
     agreed_to,
 )
 from tool_executor.limits import (
     Counters,
     Demand,
+    NoCounters,
     argument,
     demands_of,
     did_nothing,
@@ -173,3 +175,8 @@ def _arguments(tool: Tool, given: Any) -> dict[str, Any]:
 def _unchecked(error: MeshError) -> Failure:
     logger.error("policy cannot be checked", extra={"reason": error.reason})
     return Failure("POLICY_UNCHECKED", CANNOT_CHECK, retryable=True)
+
+
+def without_store(records: VerifiedRecords) -> Safeguards:
+    """Safeguards that can ask nobody: what is limited or confirmed does not run."""
+    return Safeguards(NoJournal(), NoCounters(), records)

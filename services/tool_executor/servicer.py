@@ -114,6 +114,7 @@ def _listed(tool: Tool) -> pb.Tool:
         effect=_EFFECTS[tool.effect],
         cancellable=tool.cancellable,
         long_running=tool.long_running,
+        confirmed=bool(tool.policy.confirm),
     )
 
 

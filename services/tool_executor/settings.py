@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from meshkit.settings import MeshSettings, Port, Target
+from meshkit.settings import LIVE, MeshSettings, Port, Target
 
 
 class ToolExecutorSettings(MeshSettings):
@@ -36,9 +36,15 @@ class ToolExecutorSettings(MeshSettings):
         4096, ge=1, le=1_000_000, description="Finished runs remembered by their request_id."
     )
     turn_max_runs: int = Field(
-        20, ge=1, le=1000, description="Most tools run in one turn of a call."
+        20,
+        ge=1,
+        le=1000,
+        description="Most tools run in one turn of a call.",
+        json_schema_extra=LIVE,
     )
-    call_max_runs: int = Field(500, ge=1, le=100_000, description="Most tools run in one call.")
+    call_max_runs: int = Field(
+        500, ge=1, le=100_000, description="Most tools run in one call.", json_schema_extra=LIVE
+    )
     audit_folder: str = Field(
         "var/tool-executor/audit",
         description="Folder of the audit log, a file a day; empty: no audit log.",
