@@ -140,11 +140,17 @@ class Execution:
             return "", refusal("TOOL_NOT_FOUND", _not_found(request.tool))
         except ArgumentsInvalid as error:
             return "", refusal("ARGUMENTS_INVALID", str(error), retryable=True)
-        verified, earlier = await asyncio.gather(
-            self._verified(tool, request), self._earlier(tool, request)
-        )
+        verified, earlier = await self._known(tool, request)
         outcome = earlier or await self._decided(tool, request, arguments, verified)
         return verified.client_id, outcome
+
+    async def _known(self, tool: Tool, request: Request) -> tuple[Verified, Outcome | None]:
+        """What the caller has proved; and how the run came out before, on whichever pod: decided
+        once, it is not decided again."""
+        if not is_claimed(tool):
+            return await self._verified(tool, request), None
+        earlier = self._claims.earlier(run_of(tool, request))
+        return await asyncio.gather(self._verified(tool, request), earlier)
 
     async def _verified(self, tool: Tool, request: Request) -> Verified:
         """What the policy reads. Without the store, only what reads and asks for nothing may run."""
@@ -157,10 +163,6 @@ class Execution:
             if harmless and error.is_reason(Reason.STORE_UNAVAILABLE):
                 return NOTHING
             raise
-
-    async def _earlier(self, tool: Tool, request: Request) -> Outcome | None:
-        """How the run came out before, on whichever pod: decided once, it is not decided again."""
-        return await self._claims.earlier(run_of(tool, request)) if is_claimed(tool) else None
 
     async def _decided(
         self, tool: Tool, request: Request, arguments: Mapping[str, Any], verified: Verified
