@@ -22,6 +22,8 @@ from tool_executor.requests import Request
 logger = get_logger("tool_executor.audit")
 
 ALLOWED = "ALLOWED"
+EARLIER = "EARLIER"
+"""Nothing was decided or run: the outcome of an earlier request with this id was answered."""
 
 
 class Audit(Protocol):
@@ -93,6 +95,7 @@ def _day_of(file: Path) -> date | None:
 def _entry(now: datetime, request: Request, client_id: str, outcome: Outcome) -> dict[str, object]:
     ran = outcome.seconds is not None
     reason = outcome.failure.reason if outcome.failure else ""
+    decision = EARLIER if outcome.earlier else ALLOWED if ran else reason
     return {
         "time": now.isoformat(timespec="milliseconds"),
         "request_id": request.request_id,
@@ -100,7 +103,7 @@ def _entry(now: datetime, request: Request, client_id: str, outcome: Outcome) ->
         "agent": request.agent,
         "tool": request.tool,
         "client_id": client_id,
-        "decision": ALLOWED if ran else reason,
+        "decision": decision,
         "outcome": reason or "RESULT",
         "seconds": round(outcome.seconds, 4) if outcome.seconds is not None else None,
     }

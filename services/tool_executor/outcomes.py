@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pydantic_core
@@ -35,6 +35,8 @@ class Outcome:
     failure: Failure | None = None
     seconds: float | None = None
     """Time in the tool's body; None if it did not run."""
+    earlier: bool = field(default=False, compare=False)
+    """Whether it was read from the store: another request, or another pod, came to it."""
 
     @property
     def succeeded(self) -> bool:
@@ -82,9 +84,11 @@ def read(told: ToolOutcome) -> Outcome:
     if told.WhichOneof("outcome") == "failure":
         failure = told.failure
         return Outcome(
-            failure=Failure(failure.reason, failure.message, failure.retryable), seconds=seconds
+            failure=Failure(failure.reason, failure.message, failure.retryable),
+            seconds=seconds,
+            earlier=True,
         )
-    return Outcome(result_json=told.result_json, seconds=seconds)
+    return Outcome(result_json=told.result_json, seconds=seconds, earlier=True)
 
 
 def duration(seconds: float) -> Duration:

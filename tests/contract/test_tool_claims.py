@@ -17,6 +17,7 @@ from meshkit.errors import MeshError, Reason, from_rpc_error
 from tests.support.executor import RunningExecutor, running_executor
 from tests.support.store import RunningStore, running_store
 from tests.support.store_calls import GATEWAY_A, GATEWAY_B, acquire, append, create, ended, journal
+from tool_executor.audit import AuditLog
 from tool_executor.claims import run_of
 from tool_executor.requests import Request
 from toolkit import Effect, Registry, ToolContext
@@ -131,6 +132,20 @@ async def test_another_pod_answers_the_same_byte_for_byte(pods: Pods, tool: str)
         deterministic=True
     )
     assert pods.effects == [RUN]
+
+
+async def test_the_audit_log_tells_one_run_and_one_answer_again(
+    store: RunningStore, tmp_path: Path
+) -> None:
+    audit, tool = AuditLog(tmp_path / "audit", days=1), Counted()
+    tool.go.set()
+    for _ in range(2):
+        async with running_executor(registry_of(tool), store.address, audit) as pod:
+            await pod.send(asked())
+    audit.close()
+    (file,) = (tmp_path / "audit").iterdir()
+    decisions = [json.loads(line)["decision"] for line in file.read_text().splitlines()]
+    assert decisions == ["ALLOWED", "EARLIER"]
 
 
 async def test_the_outcome_is_journalled_by_the_executor(store: RunningStore, pods: Pods) -> None:

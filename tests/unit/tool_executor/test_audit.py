@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tool_executor.audit import AuditLog
-from tool_executor.outcomes import Outcome, refusal
+from tool_executor.outcomes import Outcome, read, refusal, written
 from tool_executor.requests import Request
 
 REQUEST = Request("verify", "sessions/a", "t1", "concierge", "sessions/a/t1/0/0", '{"d": "1234"}')
@@ -51,6 +51,16 @@ def test_a_line_for_each_decision(tmp_path: Path) -> None:
     }
     assert (refused["decision"], refused["outcome"]) == ("NOT_VERIFIED", "NOT_VERIFIED")
     assert refused["seconds"] is None
+
+
+def test_what_was_answered_again_is_not_told_as_run_again(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path, days=7, clock=Calendar())
+    first = Outcome('{"refunded": 5}', seconds=0.1)
+    log.decided(REQUEST, "alice", first)
+    log.decided(REQUEST, "alice", read(written(first)))
+    log.close()
+    told = [line["decision"] for line in lines(tmp_path / "2026-11-24.jsonl")]
+    assert told == ["ALLOWED", "EARLIER"]
 
 
 def test_neither_arguments_nor_results(tmp_path: Path) -> None:
