@@ -14,7 +14,7 @@ from planner.digits import without_label
 from planner.intents import CLEAR, MIN_SENTENCE_WORDS
 from planner.numerals import NUMBER_WORDS
 from planner.requests import system_prompt
-from planner.results import OUTCOME_UNKNOWN, ToolResult, read_result
+from planner.results import OUTCOME_UNKNOWN, YES_NEEDED, ToolResult, read_result
 from planner.schema import slots_of
 from planner.slots import fill
 from planner.smalltalk import by_rule
@@ -97,6 +97,10 @@ def _after_failure(toolbox: Toolbox, failed: Answered, said: str) -> Decision:
     unverified = failed.result.unverified
     if failed.result.reason == OUTCOME_UNKNOWN:
         return Decision(said or replies.UNKNOWN_OUTCOME, why="outcome-unknown")
+    if failed.result.reason in YES_NEEDED:
+        # Said word for word and alone: the executor runs it only if the caller heard just this.
+        asking = Pending(failed.call.name, _arguments(failed.call))
+        return Decision(failed.result.message, pending=asking, why="yes-needed")
     if failed.result.technical:
         return _misdirected(toolbox, failed)
     tried_again = verifier is not None and verifier.name == failed.call.name

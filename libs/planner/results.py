@@ -16,6 +16,8 @@ TECHNICAL = frozenset({"ARGUMENTS_INVALID", "TOOL_ARGUMENTS_INVALID", "TOOL_NOT_
 """Reasons whose message tells a model what to mend, and no caller."""
 UNVERIFIED = re.compile(r"NOT_VERIFIED|UNVERIFIED|VERIFICATION_REQUIRED|IDENTITY_REQUIRED")
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+YES_NEEDED = frozenset({"CONFIRMATION_NEEDED", "CONSENT_NEEDED"})
+"""Reasons whose message is a question: after a yes the same call is made again."""
 
 MAX_SPOKEN = 600
 """Characters of a result that are read out; past it, to the end of the sentence before."""

@@ -253,7 +253,8 @@ def told_to_model(outcome: Outcome) -> str:
 
 def _function(tool: pb.Tool) -> Message:
     parameters = json.loads(tool.parameters_json or "{}")
-    if tool.effect == pb.TOOL_EFFECT_EFFECTFUL:
+    # A tool that the executor confirms is called at once: the executor asks the exact question.
+    if tool.effect == pb.TOOL_EFFECT_EFFECTFUL and not tool.confirmed:
         parameters[EFFECT_MARKER] = "effectful"
     function = {
         "name": tool.name.removeprefix("tools/"),
