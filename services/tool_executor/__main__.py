@@ -25,6 +25,7 @@ from tool_executor.execution import Execution
 from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable
 from tool_executor.limits import StoredCounters
 from tool_executor.policy import Limits
+from tool_executor.policy_file import tighten
 from tool_executor.safeguards import Safeguards
 from tool_executor.servicer import ToolExecutorServicer
 from tool_executor.settings import ToolExecutorSettings
@@ -74,7 +75,9 @@ def make_registry(settings: ToolExecutorSettings, knowledge: KnowledgeBase) -> R
         add_installed(registry, skip={OWN_ENTRY_POINT})
         if settings.tools_folder:
             add_folder(registry, Path(settings.tools_folder))
-    except ToolkitError as error:
+        if settings.policy_file:
+            tighten(registry, Path(settings.policy_file))
+    except (ToolkitError, DocumentError) as error:
         raise StartupError(str(error)) from None
     logger.info("tools", extra={"count": len(registry)})
     return registry

@@ -55,6 +55,10 @@ class ToolExecutorSettings(MeshSettings):
     tools_folder: str = Field(
         "", description="Folder of further tool modules (*.py), read at start; empty: none."
     )
+    policy_file: str = Field(
+        "",
+        description="YAML file that tightens what tools may do; empty: as their authors declare.",
+    )
     mcp_servers_file: str = Field(
         "", description="YAML file of the MCP servers whose tools are served; empty: none."
     )
