@@ -58,7 +58,7 @@ _TABLE: dict[str, dict[str, Parts]] = {
     },
     "voicemesh.session.v1.JournalService": {
         "AppendEvents": _GATEWAY | _ORCHESTRATOR,
-        "ListEvents": _GATEWAY | _ORCHESTRATOR | _OPERATOR,
+        "ListEvents": _GATEWAY | _ORCHESTRATOR | _TOOL_EXECUTOR | _OPERATOR,
         "WatchEvents": _OPERATOR,
         "ListMessages": _ORCHESTRATOR | _OPERATOR,
     },
