@@ -132,7 +132,7 @@ class OrchestratorServicer(OrchestratorServiceServicer):
         """Count a conversation from before its session is read. Raises MeshError."""
         if self._draining:
             raise MeshError(Reason.POD_DRAINING, "this pod is shutting down")
-        if self._opening >= self._deployment.settings.max_conversations:
+        if self._opening >= self._deployment.settings.now("max_conversations"):
             raise MeshError(
                 Reason.POOL_EXHAUSTED, "too many conversations here", retry_after_seconds=1.0
             )

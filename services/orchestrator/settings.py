@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from meshkit.settings import MeshSettings, Port, Target
+from meshkit.settings import LIVE, MeshSettings, Port, Target
 
 
 class OrchestratorSettings(MeshSettings):
@@ -68,5 +68,9 @@ class OrchestratorSettings(MeshSettings):
         40, ge=1, le=1000, description="Turns that the model is shown; older ones are left out."
     )
     max_conversations: int = Field(
-        500, ge=1, le=100_000, description="Conversations of this pod at a time."
+        500,
+        ge=1,
+        le=100_000,
+        description="Conversations of this pod at a time.",
+        json_schema_extra=LIVE,
     )

@@ -111,7 +111,7 @@ def make_server(
         linger=settings.archive_linger_seconds,
     )
     watches = SessionWatches(store, subscriptions, timeout=settings.store_seconds)
-    claims, quotas = ToolClaims(runner, watches), Quotas(hot, settings.quotas)
+    claims, quotas = ToolClaims(runner, watches), Quotas(hot, lambda: settings.now("quotas"))
     add_SessionStoreServiceServicer_to_server(SessionServicer(store, settings), server.grpc)
     add_JournalServiceServicer_to_server(JournalServicer(store, watches, settings), server.grpc)
     add_CallOwnershipServiceServicer_to_server(OwnershipServicer(store, settings), server.grpc)

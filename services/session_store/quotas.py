@@ -7,7 +7,7 @@ what must never be wrong does not belong here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from memory.hotstore import HotStore
@@ -24,9 +24,12 @@ _KEYS = [f"{_PREFIX}:{part}" for part in ("counts", "takes", "holders")]
 
 
 class Quotas:
-    """The quotas of the settings, by name. All of them are in one slot of a cluster."""
+    """The quotas of the settings, by name, as `limits` has them at the time of a request.
 
-    def __init__(self, hot: HotStore, limits: Mapping[str, QuotaLimit]) -> None:
+    All of them are in one slot of a cluster.
+    """
+
+    def __init__(self, hot: HotStore, limits: Callable[[], Mapping[str, QuotaLimit]]) -> None:
         self._hot, self._limits = hot, limits
         names = ("take_quotas", "give_back_quotas", "renew_quotas")
         self._scripts = {name: load_script("session_store.scripts", name) for name in names}
@@ -58,10 +61,11 @@ class Quotas:
         await self._run("renew_quotas", _KEYS, args, timeout)
 
     def _limit(self, quota: str) -> QuotaLimit:
-        if quota not in self._limits:
-            known = ", ".join(sorted(self._limits)) or "none"
+        limits = self._limits()
+        if quota not in limits:
+            known = ", ".join(sorted(limits)) or "none"
             raise invalid("demands", f"quota {quota!r} is not set; set are: {known}")
-        return self._limits[quota]
+        return limits[quota]
 
     async def _run(
         self, name: str, keys: Sequence[str], args: Sequence[Value], timeout: float

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from meshkit.settings import MeshSettings, Port
+from meshkit.settings import LIVE, MeshSettings, Port
 
 
 class QuotaLimit(BaseModel, frozen=True, extra="forbid"):
@@ -55,6 +55,7 @@ class SessionStoreSettings(MeshSettings):
     quotas: dict[str, QuotaLimit] = Field(
         default_factory=dict,
         description="What the fleet shares: quota to limit and, for a rate, window_seconds.",
+        json_schema_extra=LIVE,
     )
     archive_path: str = Field(
         "", description="SQLite file that sessions are moved to when they are over; empty: none."

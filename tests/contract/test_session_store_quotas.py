@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
+from meshkit.errors import MeshError
+from session_store.quotas import Quotas
 from session_store.settings import QuotaLimit
 from tests.support.store import RunningStore, running_store
 from tests.support.store_calls import reason_of, refused
@@ -141,3 +144,13 @@ async def test_bad_arguments_are_refused_by_the_field(store: RunningStore) -> No
     assert (await refused(store.quotas.TakeQuotas(nameless))).reason == "NAME_MALFORMED"
     unknown = await refused(take(store, "r", unknown=1))
     assert "set are: calls, connections, recognitions" in unknown.message
+
+
+async def test_a_limit_that_changes_holds_for_the_next_request(store: RunningStore) -> None:
+    limits = {"calls": QuotaLimit(limit=1)}
+    quotas = Quotas(store.hot, lambda: limits)
+    await quotas.take("r1", "pod-a", Counter(calls=1), 60, 2)
+    with pytest.raises(MeshError, match="QUOTA_EXHAUSTED"):
+        await quotas.take("r2", "pod-a", Counter(calls=1), 60, 2)
+    limits["calls"] = QuotaLimit(limit=2)
+    await quotas.take("r3", "pod-a", Counter(calls=1), 60, 2)

@@ -38,6 +38,7 @@ class RunningExecutor:
     stub: Any
     server: MeshServer
     execution: Execution
+    settings: ToolExecutorSettings
     _counts: dict[str, int] = field(default_factory=dict)
 
     def request(self, tool: str, arguments: str = "{}", **given: Any) -> pb.ExecuteToolRequest:
@@ -86,5 +87,5 @@ async def running_executor(
         async with server:
             await server.ready()
             async with grpc.aio.insecure_channel(server.address) as channel:
-                yield RunningExecutor(ToolExecutorServiceStub(channel), server, execution)
+                yield RunningExecutor(ToolExecutorServiceStub(channel), server, execution, told)
         await execution.finish(0)
