@@ -269,6 +269,7 @@ def _completed(turn: Turn, failure: str, cut: bool) -> pb.TurnCompleted:
         completed.first_token_latency.CopyFrom(_duration(clock.first_token))
         completed.model_duration.CopyFrom(_duration(clock.model))
     completed.tool_duration.CopyFrom(_duration(clock.tools))
+    turn.usage.tell(completed)
     return completed
 
 

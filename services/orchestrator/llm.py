@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from agentkit import ModelOptions
 from meshkit.logging import get_logger
@@ -53,6 +54,10 @@ class Answered:
     model: str
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    """Of the input tokens, those that the model had kept."""
+    provider: str = ""
+    """Whose price list holds."""
 
 
 ModelEvent = TextDelta | Answered
@@ -95,7 +100,8 @@ class OpenAIModel:
         )
         parameters = self._parameters(messages, tools, options)
         chunks = self._first_chunk_or_again(parameters, times)
-        async with aclosing(chunks), aclosing(_events(chunks)) as events:
+        provider = billed_by(self._settings)
+        async with aclosing(chunks), aclosing(_events(chunks, provider)) as events:
             async for event in events:
                 yield event
 
@@ -217,7 +223,7 @@ def _retry_after(headers: Mapping[str, str]) -> float:
     return RETRY_SECONDS
 
 
-async def _events(chunks: AsyncIterator[Any]) -> AsyncGenerator[ModelEvent, None]:
+async def _events(chunks: AsyncIterator[Any], provider: str) -> AsyncGenerator[ModelEvent, None]:
     """What the chunks say. Raises ModelUnavailable if they end before the answer does."""
     calls = _Calls()
     model, usage, finished = "", None, False
@@ -232,8 +238,26 @@ async def _events(chunks: AsyncIterator[Any]) -> AsyncGenerator[ModelEvent, None
             yield TextDelta(choice.delta.content)
     if not finished:
         raise ModelUnavailable("the model broke off")
-    tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-    yield Answered(calls.complete(), model, *tokens)
+    yield Answered(calls.complete(), model, *_tokens(usage), provider)
+
+
+def _tokens(usage: Any) -> tuple[int, int, int]:
+    """Tokens read, written, and of those read the kept ones; endpoints may leave out the last."""
+    if usage is None:
+        return 0, 0, 0
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None) or 0
+    return usage.prompt_tokens, usage.completion_tokens, cached
+
+
+def billed_by(settings: OrchestratorSettings) -> str:
+    """Whose price list holds for the model: a name of ours, or the endpoint's host."""
+    if settings.azure_openai_endpoint:
+        return "azure-openai"
+    host = urlsplit(settings.model_base_url).hostname or ""
+    if host in ("localhost", "127.0.0.1", "::1"):
+        return "local"
+    return "openai" if host == "api.openai.com" else host
 
 
 class _Calls:

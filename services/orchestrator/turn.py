@@ -21,6 +21,7 @@ from agentkit import Agent
 from meshkit.names import tool_request_id
 from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
 from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
+from orchestrator.metering import TurnUsage
 from orchestrator.segmenter import Segmenter
 from orchestrator.timing import TurnClock
 from orchestrator.tools import (
@@ -113,6 +114,7 @@ class Turn:
     messages: Callable[[], list[Message]]
     clock: TurnClock
     max_rounds: int
+    usage: TurnUsage = field(default_factory=TurnUsage)
     _segments: int = field(default=0, init=False)
     _lost_floor: bool = field(default=False, init=False)
     """Whether the turn was cancelled while a tool ran: it has lost the floor."""
@@ -182,7 +184,7 @@ class Turn:
 
     async def _stream(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
         segmenter, text = Segmenter(), ""
-        answer = self.model.answer(messages, self.tools, self.agent.model)
+        answer = self.usage.counting(self.model.answer(messages, self.tools, self.agent.model))
         try:
             async with aclosing(self.clock.waiting_for_model(answer)) as events:
                 async for event in events:

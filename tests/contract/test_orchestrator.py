@@ -608,6 +608,9 @@ async def test_a_full_pod_says_so(store: RunningStore, tools: ToolDouble) -> Non
             error = await refusal(rig, session="sessions/b")
             assert error.is_reason(Reason.POOL_EXHAUSTED)
             assert error.retry_after_seconds
+            rig.deployment.settings.live.change("max_conversations", 2, 1)
+            async with rig.line("sessions/b"):
+                pass
 
 
 async def test_no_session_store_at_all(tools: ToolDouble) -> None:

@@ -7,7 +7,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -146,7 +146,7 @@ class ToolCallStarted(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., tool: _Optional[str] = ...) -> None: ...
 
 class TurnCompleted(_message.Message):
-    __slots__ = ("turn", "outcome", "failure_reason", "first_segment_latency", "first_token_latency", "model_duration", "tool_duration")
+    __slots__ = ("turn", "outcome", "failure_reason", "first_segment_latency", "first_token_latency", "model_duration", "tool_duration", "model_usage", "unmeasured_answers")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[TurnCompleted.Outcome]
@@ -164,6 +164,8 @@ class TurnCompleted(_message.Message):
     FIRST_TOKEN_LATENCY_FIELD_NUMBER: _ClassVar[int]
     MODEL_DURATION_FIELD_NUMBER: _ClassVar[int]
     TOOL_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_USAGE_FIELD_NUMBER: _ClassVar[int]
+    UNMEASURED_ANSWERS_FIELD_NUMBER: _ClassVar[int]
     turn: str
     outcome: TurnCompleted.Outcome
     failure_reason: str
@@ -171,4 +173,20 @@ class TurnCompleted(_message.Message):
     first_token_latency: _duration_pb2.Duration
     model_duration: _duration_pb2.Duration
     tool_duration: _duration_pb2.Duration
-    def __init__(self, turn: _Optional[str] = ..., outcome: _Optional[_Union[TurnCompleted.Outcome, str]] = ..., failure_reason: _Optional[str] = ..., first_segment_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., first_token_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tool_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    model_usage: _containers.RepeatedCompositeFieldContainer[ModelUsage]
+    unmeasured_answers: int
+    def __init__(self, turn: _Optional[str] = ..., outcome: _Optional[_Union[TurnCompleted.Outcome, str]] = ..., failure_reason: _Optional[str] = ..., first_segment_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., first_token_latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., tool_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., model_usage: _Optional[_Iterable[_Union[ModelUsage, _Mapping]]] = ..., unmeasured_answers: _Optional[int] = ...) -> None: ...
+
+class ModelUsage(_message.Message):
+    __slots__ = ("provider", "model", "input_tokens", "cached_input_tokens", "output_tokens")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ..., input_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
