@@ -388,3 +388,14 @@ async def test_without_a_store_nothing_runs() -> None:
     assert caught.value.is_reason(Reason.STORE_UNAVAILABLE)
     assert caught.value.retry_after_seconds
     assert not ran
+
+
+@pytest.mark.parametrize("setting", ["turn_max_runs", "call_max_runs"])
+async def test_a_budget_that_changes_holds_without_a_restart(
+    executor: RunningExecutor, session: str, controlled: Controlled, setting: str
+) -> None:
+    controlled.go.set()
+    first = await executor.run("controlled", session=session)
+    assert first.WhichOneof("outcome") == "result_json"
+    executor.settings.live.change(setting, 1, getattr(executor.settings, setting))
+    assert (await executor.run("controlled", session=session)).failure.reason == "POLICY_REFUSED"
