@@ -64,9 +64,9 @@ OUTSIDE_EDGES = (
             ("app-configuration", "settings"),
             ("key-vault", "secrets that settings refer to"),
             ("entra", "tokens"),
+            ("otlp", "traces"),
         )
     ),
-    *(Edge(service, "otlp", "traces and metrics", "outside", built=False) for service in SERVICES),
 )
 """Calls out of the mesh. The tool-executor never calls ACS: call control is an outcome that travels
 back to the gateway."""

@@ -15,6 +15,8 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from meshkit import telemetry
+
 Metadata = tuple[tuple[str, str], ...]
 
 _IDS = ("session", "call", "turn")
@@ -45,6 +47,10 @@ def new_trace() -> Iterator[None]:
     """Begin a trace within the block, unless one is under way."""
     if trace.get_current_span().get_span_context().is_valid:
         yield
+        return
+    if telemetry.is_on():
+        with telemetry.span("call"):
+            yield
         return
     span_context = trace.SpanContext(
         trace_id=secrets.randbits(128) or 1,

@@ -18,6 +18,7 @@ import grpc
 from meshkit.context import carries_context, current_ids, incoming_metadata
 from meshkit.errors import MeshError, Reason, grpc_status_of
 from meshkit.logging import get_logger
+from meshkit.telemetry import server_span
 
 logger = get_logger("meshkit.server")
 
@@ -54,13 +55,14 @@ class MeshHandlers:
     ) -> None:
         """Wrap the handlers of a service and have them served. Raises TypeError."""
         wrapped = {
-            name: self._wrap(handler, self._door and self._door(f"/{service_name}/{name}"))
+            name: self._wrap(handler, f"{service_name}/{name}")
             for name, handler in method_handlers.items()
         }
         generic = grpc.method_handlers_generic_handler(service_name, wrapped)
         self._server.add_generic_rpc_handlers((generic,))
 
-    def _wrap(self, handler: Handler, check: Callable[[Context], None] | None) -> Handler:
+    def _wrap(self, handler: Handler, method: str) -> Handler:
+        check = self._door(f"/{method}") if self._door else None
         if handler.response_streaming:
             inner = handler.stream_stream or handler.unary_stream
             make = (
@@ -68,20 +70,22 @@ class MeshHandlers:
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            return make(self._streaming(inner, check), *_serializers(handler))
+            return make(
+                self._streaming(_checked(inner, check), inner, method), *_serializers(handler)
+            )
         if handler.request_streaming:
             raise TypeError("the mesh has no client-streaming RPCs")
         return grpc.unary_unary_rpc_method_handler(
-            self._unary(_checked(handler.unary_unary, check)), *_serializers(handler)
+            self._unary(_checked(handler.unary_unary, check), method), *_serializers(handler)
         )
 
-    def _unary(self, inner: Any) -> Callable[..., Awaitable[Any]]:
+    def _unary(self, inner: Any, method: str) -> Callable[..., Awaitable[Any]]:
         async def unary(request: Any, context: Context) -> Any:
             try:
                 metadata = context.invocation_metadata()
                 if not carries_context(metadata) and context.time_remaining() is not None:
                     return await inner(request, context)
-                with incoming_metadata(metadata):
+                with incoming_metadata(metadata), server_span(method):
                     if context.time_remaining() is not None:
                         return await inner(request, context)
                     async with asyncio.timeout(self._max_unary):
@@ -92,26 +96,28 @@ class MeshHandlers:
 
         return unary
 
-    def _streaming(self, inner: Any, check: Callable[[Context], None] | None) -> Callable[..., Any]:
+    def _streaming(self, checked: Any, inner: Any, method: str) -> Callable[..., Any]:
         make = self._generator if inspect.isasyncgenfunction(inner) else self._duplex
-        return make(_checked(inner, check))
+        return make(checked, method)
 
-    def _duplex(self, inner: Any) -> Callable[..., Awaitable[None]]:
+    def _duplex(self, inner: Any, method: str) -> Callable[..., Awaitable[None]]:
         async def duplex(request: Any, context: Context) -> None:
             with incoming_metadata(context.invocation_metadata()):
                 try:
-                    await inner(request, context)
+                    with server_span(method):
+                        await inner(request, context)
                 except Exception as error:
                     await self._abort(context, error)
 
         return duplex
 
-    def _generator(self, inner: Any) -> Callable[..., AsyncIterator[Any]]:
+    def _generator(self, inner: Any, method: str) -> Callable[..., AsyncIterator[Any]]:
         async def streaming(request: Any, context: Context) -> AsyncIterator[Any]:
             with incoming_metadata(context.invocation_metadata()):
                 try:
-                    async for response in inner(request, context):
-                        yield response
+                    with server_span(method):
+                        async for response in inner(request, context):
+                            yield response
                 except Exception as error:
                     await self._abort(context, error)
 

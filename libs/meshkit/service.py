@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from typing import TypeVar
 
 from meshkit.configuration import configured
@@ -10,6 +11,7 @@ from meshkit.identity import identified
 from meshkit.logging import configure_logging, set_level
 from meshkit.settings import MeshSettings, SettingsError, load_settings
 from meshkit.startup import StartupError, run_process
+from meshkit.telemetry import traced
 
 S = TypeVar("S", bound=MeshSettings)
 
@@ -24,7 +26,10 @@ def run_service(service: str, kind: type[S], serve: Callable[[S], Awaitable[None
             async with configured(service, kind, base) as settings:
                 configure_logging(service, settings.log_level, settings.log_format)
                 settings.live.on_change("log_level", set_level)
-                async with identified(service, settings):
+                async with (
+                    traced(service, version("voicemesh"), settings),
+                    identified(service, settings),
+                ):
                     await serve(settings)
         except SettingsError as error:
             raise StartupError(str(error)) from None

@@ -103,6 +103,18 @@ class MeshSettings(IdentitySettings):
     reflection: bool = Field(
         True, description="Whether gRPC reflection is served; switch it off in production."
     )
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^/@\s]+/?)?$",
+        validation_alias=AliasChoices(
+            "VOICEMESH_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"
+        ),
+        description="Where traces are sent by OTLP over gRPC, such as http://collector:4317;"
+        " empty: nowhere.",
+    )
+    trace_sample_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of the calls that are traced, if anything is."
+    )
     drain_seconds: float = Field(
         25.0,
         ge=0,

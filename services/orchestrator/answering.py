@@ -18,6 +18,7 @@ from google.protobuf.duration_pb2 import Duration
 from agentkit import Agent
 from meshkit.context import call_context
 from meshkit.logging import get_logger
+from meshkit.telemetry import span
 from orchestrator import records
 from orchestrator.history import Round, Segment, ToolCall, TurnRecord
 from orchestrator.journal import Journal
@@ -180,7 +181,7 @@ class Answering:
     async def _hold(self, turn: Turn, cause: str, answer: Answer) -> None:
         """Give the agent the floor until the answer ends, fails or is cut off."""
         name = turn.record.turn
-        with call_context(turn=name):
+        with call_context(turn=name), span("turn", voicemesh__agent=turn.agent.name):
             task = asyncio.create_task(self._performed(turn, cause, answer))
             self._current, self._acted = (name, task), cause == GREETING
             try:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from agentkit import Agent
 from meshkit.names import tool_request_id
+from meshkit.telemetry import span
 from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
 from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
 from orchestrator.metering import TurnUsage
@@ -183,6 +184,10 @@ class Turn:
         return round_
 
     async def _stream(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
+        with span("chat", gen_ai__operation__name="chat"):
+            return await self._streamed(round_, messages)
+
+    async def _streamed(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
         segmenter, text = Segmenter(), ""
         answer = self.usage.counting(self.model.answer(messages, self.tools, self.agent.model))
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
+from meshkit.telemetry import span
 from tool_executor.attempts import Attempts, CountedHere
 from tool_executor.audit import Audit
 from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, Held, is_claimed, run_of
@@ -252,7 +253,10 @@ class Execution:
             context = dataclasses.replace(context, report=report)
         time = asyncio.get_running_loop().time
         began = time()
-        answer = await self._answer(tool, given, context)
+        with span(
+            "execute_tool", gen_ai__operation__name="execute_tool", gen_ai__tool__name=tool.name
+        ):
+            answer = await self._answer(tool, given, context)
         seconds = time() - began
         if isinstance(answer, Failure):
             return Outcome(failure=answer, seconds=seconds)

@@ -97,6 +97,7 @@ AZURE_ENDS = {
     "app-configuration": "10.20.6.0/27",
     "key-vault": "10.20.7.0/27",
     "entra": "10.20.8.0/27",
+    "otlp": "10.20.9.0/27",
 }
 
 

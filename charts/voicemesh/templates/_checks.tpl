@@ -25,7 +25,7 @@
 {{- fail (printf "%s.name is not set: name the model or deployment that %s.url is asked for." $end $end) -}}
 {{- end -}}
 {{- end -}}
-{{- range $end := list "redis" "model" "embeddings" "speech-provider" "mcp" "app-configuration" "key-vault" "entra" -}}
+{{- range $end := list "redis" "model" "embeddings" "speech-provider" "mcp" "app-configuration" "key-vault" "entra" "otlp" -}}
 {{- include "voicemesh.checkOutside" (dict "end" $end "is" (index $v $end) "policies" $v.networkPolicy.enabled) -}}
 {{- end -}}
 {{- range $name := include "voicemesh.names" . | fromYamlArray -}}

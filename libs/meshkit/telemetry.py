@@ -1,0 +1,211 @@
+"""Traces: one for each call, a span for the call, each turn, model answer, tool and request.
+
+    configure_tracing(service_name="gateway", service_version="1.0.0", otlp_endpoint="http://otel:4317")
+    with span("turn", agent="concierge"): ...
+
+Without an endpoint nothing is configured, the SDK is not imported and a span costs a look at a
+variable. Spans leave by a thread of their own, from a bounded queue: a collector that is slow or away
+costs spans, which are counted, and never a call. Errors are told by their type, because what they say
+may repeat what a caller said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import baggage, context, trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from meshkit.settings import MeshSettings
+
+logger = logging.getLogger("voicemesh.meshkit.telemetry")  # `meshkit.logging` builds on us
+
+QUEUE_SPANS = 2048
+"""Spans that may wait for the collector; the oldest go first."""
+EXPORT_SECONDS = 3.0
+"""Time that one export may take."""
+FLUSH_SECONDS = 4.0
+"""Time that a process which ends gives its last spans."""
+
+SPANS = {
+    "call": "gateway: the life of a call, the root of its trace",
+    "turn": "orchestrator: an agent's answer, from its cause to its last segment",
+    "chat": "orchestrator: one answer of the model (GenAI conventions)",
+    "execute_tool": "tool-executor: the body of a tool (GenAI conventions)",
+}
+"""Every span of ours by name and meaning; a request's span is called `{package.Service}/{Method}`."""
+
+ATTRIBUTES = {
+    "voicemesh.session": ("string", "id of the session"),
+    "voicemesh.turn": ("string", "id of the turn within the session"),
+    "voicemesh.agent": ("string", "name of the agent that answers"),
+    "error.type": ("string", "type of what ended the span, or the reason that was answered"),
+    "rpc.system": ("string", "grpc"),
+    "gen_ai.operation.name": ("string", "chat or execute_tool"),
+    "gen_ai.tool.name": ("string", "name of the tool"),
+}
+"""Every attribute of our spans: type and meaning."""
+
+_FROM_BAGGAGE = ("session", "turn")
+_OFF: AbstractContextManager[None] = nullcontext()
+
+
+class Tracing:
+    """What `configure_tracing` set up; `lost_spans` counts those that no collector took."""
+
+    def __init__(self, provider: TracerProvider | None = None) -> None:
+        self._provider = provider
+        self.lost_spans = 0
+
+    async def aclose(self) -> None:
+        """Give the last spans FLUSH_SECONDS to leave, off the loop, and stop."""
+        provider, self._provider = self._provider, None
+        if provider is None:
+            return
+        _State.tracer = None
+        thread = asyncio.create_task(asyncio.to_thread(provider.shutdown))
+        _, late = await asyncio.wait({thread}, timeout=FLUSH_SECONDS)
+        if late:
+            logger.warning("the collector did not take the last spans in time")
+
+
+class _State:
+    tracer: trace.Tracer | None = None
+
+
+def configure_tracing(
+    service_name: str,
+    service_version: str = "",
+    otlp_endpoint: str | None = None,
+    *,
+    sample_ratio: float = 1.0,
+) -> Tracing:
+    """Send this process's spans to `otlp_endpoint` (gRPC; `http://` is plain, `https://` TLS).
+
+    An empty endpoint configures nothing. `sample_ratio`, 0 to 1, of the calls are traced; a request
+    follows the decision of its caller. Raises ValueError for an endpoint or ratio that is none.
+    """
+    if not otlp_endpoint:
+        return Tracing()
+    if not otlp_endpoint.startswith(("http://", "https://")):
+        raise ValueError("otlp_endpoint must begin with http:// or https://")
+    if not 0 <= sample_ratio <= 1:
+        raise ValueError("sample_ratio must be 0 to 1")
+    tracing = Tracing()
+    provider = _provider(service_name, service_version, otlp_endpoint, sample_ratio, tracing)
+    tracing._provider = provider
+    _State.tracer = provider.get_tracer("voicemesh")
+    return tracing
+
+
+@asynccontextmanager
+async def traced(service: str, version: str, settings: MeshSettings) -> AsyncIterator[None]:
+    """Trace as the settings say, within the block."""
+    tracing = configure_tracing(
+        service, version, settings.otlp_endpoint, sample_ratio=settings.trace_sample_ratio
+    )
+    try:
+        yield
+    finally:
+        await tracing.aclose()
+
+
+def is_on() -> bool:
+    """Whether spans are recorded."""
+    return _State.tracer is not None
+
+
+def span(
+    name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str
+) -> AbstractContextManager[None]:
+    """A span around the block, child of the one at hand; `gen_ai__tool__name` for dots in names."""
+    tracer = _State.tracer
+    return _OFF if tracer is None else _recorded(tracer, name, kind, attributes)
+
+
+def server_span(method: str) -> AbstractContextManager[None]:
+    """A span around the handling of a request."""
+    return span(method, SpanKind.SERVER, rpc__system="grpc")
+
+
+@contextmanager
+def _recorded(
+    tracer: trace.Tracer, name: str, kind: SpanKind, attributes: dict[str, str]
+) -> Iterator[None]:
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    with tracer.start_as_current_span(
+        name, kind=kind, attributes=named, record_exception=False, set_status_on_exception=False
+    ) as current:
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:
+            current.set_attribute("error.type", str(getattr(error, "reason", "") or _type(error)))
+            current.set_status(Status(StatusCode.ERROR))
+            raise
+
+
+def _type(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _provider(
+    service: str, version: str, endpoint: str, ratio: float, tracing: Tracing
+) -> TracerProvider:
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
+    class Counting(SpanExporter):
+        """Counts what is not taken."""
+
+        def __init__(self, inner: SpanExporter) -> None:
+            self._inner = inner
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            result = self._inner.export(spans)
+            if result is not SpanExportResult.SUCCESS:
+                tracing.lost_spans += len(spans)
+            return result
+
+        def shutdown(self) -> None:
+            self._inner.shutdown()
+
+    class CallIds(SpanProcessor):
+        """Puts the ids of the call at hand on every span."""
+
+        def on_start(self, span: Span, parent_context: context.Context | None = None) -> None:
+            for name in _FROM_BAGGAGE:
+                value = baggage.get_baggage(f"voicemesh.{name}", parent_context)
+                if value:
+                    span.set_attribute(f"voicemesh.{name}", str(value))
+
+    resource = Resource.create({"service.name": service, "service.version": version})
+    provider = TracerProvider(
+        sampler=ParentBased(TraceIdRatioBased(ratio)),
+        resource=resource,
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(CallIds())
+    exporter: Any = OTLPSpanExporter(
+        endpoint=endpoint, insecure=endpoint.startswith("http://"), timeout=EXPORT_SECONDS
+    )
+    provider.add_span_processor(
+        BatchSpanProcessor(
+            Counting(exporter),
+            max_queue_size=QUEUE_SPANS,
+            schedule_delay_millis=1000,
+            export_timeout_millis=EXPORT_SECONDS * 1000,
+        )
+    )
+    return provider

@@ -1,0 +1,56 @@
+"""A call is one trace through the services, and its edges are those of the call graph."""
+
+from __future__ import annotations
+
+import pytest
+
+from acs_standin.caller import PlacedCall
+from cli.call import Conversation, Line
+from meshkit.call_graph import EDGES, built
+from tests.support.otlp_sink import OtlpSink, ReceivedSpan, otlp_sink
+from tests.support.scripted_mesh import scripted_mesh
+from tests.support.tonetext import encode
+
+SAID = 'tool search_knowledge_base {"query": "secret balance"}'
+
+
+async def one_call(sink: OtlpSink) -> None:
+    environment = {"VOICEMESH_OTLP_ENDPOINT": sink.endpoint}
+    async with scripted_mesh(environment=environment) as mesh:
+        async with PlacedCall(f"{mesh.media_url}?scenario=banking") as call:
+            conversation = Conversation(call, lambda event: None, turn_seconds=20.0)
+            await conversation.run([Line(SAID, encode(SAID))], mesh.control_url)
+
+
+def edges(spans: list[ReceivedSpan]) -> set[tuple[str, str]]:
+    """Who called whom: a span whose parent is another service's."""
+    by_id = {span.id: span for span in spans}
+    return {
+        (by_id[span.parent].service, span.service)
+        for span in spans
+        if span.parent in by_id and by_id[span.parent].service != span.service
+    }
+
+
+@pytest.mark.timeout(180)
+async def test_a_call_is_one_trace_whose_edges_are_the_call_graph() -> None:
+    with otlp_sink() as sink:
+        await one_call(sink)
+    (root,) = [span for span in sink.spans if span.name == "call"]
+    spans = sink.of_trace(root.trace)
+    assert root.service == "gateway"
+    assert root.parent == ""
+    assert {span.service for span in spans} == {
+        "gateway", "speech-pool", "orchestrator", "tool-executor", "session-store",
+    }  # fmt: skip
+    declared = {(edge.caller, edge.callee) for edge in built(EDGES)}
+    # Without a quota in the settings, the speech-pool asks the session-store nothing.
+    assert edges(spans) == declared - {("speech-pool", "session-store")}
+    names = {span.name for span in spans}
+    assert {"call", "turn", "chat", "execute_tool"} <= names
+    ids = {span.id for span in spans}
+    assert [span.name for span in spans if span.parent and span.parent not in ids] == []
+    assert all(root.begin <= span.begin for span in spans)
+    assert "balance" not in repr(spans), "what was said is in no span"
+    turns = {span.attributes.get("voicemesh.turn") for span in spans if span.name == "turn"}
+    assert {"t0", "t1"} <= turns

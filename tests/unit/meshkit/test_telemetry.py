@@ -1,0 +1,169 @@
+"""Traces: what leaves, what never leaves, and that a collector which is away holds nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from meshkit.context import call_context, incoming_metadata, new_trace, outgoing_metadata
+from meshkit.errors import MeshError, Reason
+from meshkit.settings import MeshSettings
+from meshkit.telemetry import (
+    ATTRIBUTES,
+    SPANS,
+    Tracing,
+    configure_tracing,
+    is_on,
+    server_span,
+    span,
+)
+from tests.support.otlp_sink import OtlpSink, otlp_sink
+
+ROOT = Path(__file__).parents[3]
+
+
+@asynccontextmanager
+async def tracing(sink: OtlpSink, **given: float) -> AsyncIterator[Tracing]:
+    configured = configure_tracing("gateway", "1.2.3", sink.endpoint, **given)
+    try:
+        yield configured
+    finally:
+        await configured.aclose()
+
+
+async def test_spans_leave_with_their_parents_ids_and_call() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink):
+            with new_trace(), call_context(session="s-1", turn="t2"):
+                with span("turn", voicemesh__agent="concierge"):
+                    pass
+    turn, call = sink.spans
+    assert (call.name, call.parent, call.service) == ("call", "", "gateway")
+    assert (turn.name, turn.parent, turn.trace) == ("turn", call.id, call.trace)
+    assert turn.attributes == {
+        "voicemesh.agent": "concierge",
+        "voicemesh.session": "s-1",
+        "voicemesh.turn": "t2",
+    }
+
+
+async def test_a_request_carries_the_trace_to_the_next_service() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink):
+            with new_trace():
+                metadata = outgoing_metadata()
+            with incoming_metadata(metadata), server_span("x.Service/Do"):
+                pass
+    call, request = sink.spans
+    assert request.parent == call.id
+    assert request.trace == call.trace
+    assert request.attributes["rpc.system"] == "grpc"
+
+
+async def test_an_error_is_told_by_its_type_and_never_by_what_it_says() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink):
+            for error in (ValueError("my PIN is 4929"), MeshError(Reason.POOL_EXHAUSTED, "4929")):
+                with pytest.raises(type(error)), span("turn"):
+                    raise error
+    assert all(span.failed for span in sink.spans)
+    kinds = [span.attributes["error.type"] for span in sink.spans]
+    assert kinds == ["ValueError", "POOL_EXHAUSTED"]
+    assert "4929" not in repr(sink.spans)
+
+
+async def test_being_cancelled_is_no_failure() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink):
+            with pytest.raises(asyncio.CancelledError), span("turn"):
+                raise asyncio.CancelledError
+    assert not sink.spans[0].failed
+
+
+async def test_a_call_that_is_not_sampled_sends_nothing_and_tells_the_next_so() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink, sample_ratio=0):
+            with new_trace():
+                metadata = outgoing_metadata()
+            with incoming_metadata(metadata), server_span("x.Service/Do"):
+                pass
+    assert sink.spans == []
+    flags = int(dict(metadata)["traceparent"].rpartition("-")[2], 16)
+    assert not flags & 1, "the sampled flag of W3C trace context"
+
+
+async def test_a_collector_that_hangs_holds_nobody_up_and_its_spans_are_counted() -> None:
+    with otlp_sink() as sink:
+        sink.hangs = threading.Event()
+        began = time.monotonic()
+        async with tracing(sink):
+            for _ in range(5000):
+                with span("turn"):
+                    pass
+            assert time.monotonic() - began < 3, "spans wait in a bounded queue, not the caller"
+            ending = time.monotonic()
+        assert time.monotonic() - ending < 6
+
+
+async def test_spans_that_no_collector_takes_are_counted() -> None:
+    with otlp_sink() as sink:
+        sink.fails = True
+        async with tracing(sink) as configured:
+            with span("turn"):
+                pass
+    assert configured.lost_spans == 1
+
+
+async def test_without_an_endpoint_nothing_is_configured() -> None:
+    for nothing in ("", None):
+        await configure_tracing("gateway", "1", nothing).aclose()
+    assert not is_on()
+    with span("turn"), new_trace():
+        assert not is_on()
+
+
+def test_without_an_endpoint_the_sdk_is_not_imported() -> None:
+    code = (
+        "import sys; from meshkit.telemetry import configure_tracing;"
+        "configure_tracing('a'); assert 'opentelemetry.sdk' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "ratio", "says"),
+    [("collector:4317", 1.0, "http://"), ("http://c:1", 1.5, "sample_ratio")],
+)
+def test_what_makes_no_sense_is_refused(endpoint: str, ratio: float, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        configure_tracing("a", "1", endpoint, sample_ratio=ratio)
+
+
+def test_the_usual_variable_of_opentelemetry_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
+    assert MeshSettings().otlp_endpoint == "http://collector:4317"
+
+
+def test_the_code_uses_the_declared_names_and_no_other() -> None:
+    source = "\n".join(
+        path.read_text()
+        for folder in ("libs", "services")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if "voicemesh" not in path.relative_to(ROOT).parts
+    )
+    names = set(re.findall(r"(?<![\w.])(?:telemetry\.)?span\(\s*\"([^\"]+)\"", source))
+    assert names == set(SPANS)
+    given = set(re.findall(r"\b((?:voicemesh|gen_ai|rpc)(?:__\w+)+)=", source))
+    set_there = set(re.findall(r"set_attribute\(\"([^\"]+)\"", source))
+    used = {name.replace("__", ".") for name in given} | set_there
+    assert used <= set(ATTRIBUTES)
+    assert set(ATTRIBUTES) - used == {"voicemesh.session", "voicemesh.turn"}, "from the baggage"
