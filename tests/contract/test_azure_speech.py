@@ -106,7 +106,7 @@ async def test_a_refused_key_is_said_once(
                 await factory.warm(client)
             await factory.close(client)
 
-    assert len([r for r in caplog.records if "refused the key" in r.getMessage()]) == 1
+    assert len([r for r in caplog.records if "service refused us" in r.getMessage()]) == 1
     assert KEY not in caplog.text
 
 

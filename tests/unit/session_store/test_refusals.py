@@ -38,8 +38,8 @@ def test_ok_gives_what_follows() -> None:
     assert accepted("s", [b"OK", 1, b"x"]) == [1, b"x"]
 
 
-OF_OTHERS = {"EXHAUSTED", "GONE", "WAIT", "OVER", "CHANGED"}
-"""What quotas and the archiver are answered, who have no caller with a session."""
+OF_OTHERS = {"EXHAUSTED", "GONE", "WAIT", "OVER", "CHANGED", "REFUSED", "FULL"}
+"""What quotas, policy counters and the archiver are answered, whose keys are of no session."""
 
 
 def test_the_words_are_those_of_the_scripts() -> None:
