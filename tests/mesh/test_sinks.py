@@ -49,6 +49,9 @@ class Told:
             self.archived.set()
 
 
+pytestmark = pytest.mark.slow  # a mesh of its own
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
     """A call at the most talkative log level, and what is left of it everywhere."""

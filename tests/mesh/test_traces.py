@@ -32,6 +32,7 @@ def edges(spans: list[ReceivedSpan]) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_call_is_one_trace_whose_edges_are_the_call_graph() -> None:
     with otlp_sink() as sink:
