@@ -1,4 +1,4 @@
-"""The samples of "State Management" run as written, but for where they import from."""
+"""The samples of "State Management" and of latency run as written, but for where they import from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from memory.azure_redis import AzureRedisManager
 from memory.embedded import EmbeddedValkey
 from memory.memo import MemoManager
+from meshkit.latency import LatencyTool
 from tests.support.entra import TokenCredential
 
 
@@ -75,3 +76,19 @@ def test_the_sample_host_gets_its_port_and_tls(monkeypatch: pytest.MonkeyPatch) 
         host="your-redis.redis.cache.windows.net", credential=TokenCredential("oid-1")
     )
     assert manager._url == "rediss://your-redis.redis.cache.windows.net:6380/0"
+
+
+async def test_latency_tracking(redis_mgr: AzureRedisManager, session_id: str) -> None:
+    memory_manager = MemoManager.from_redis(session_id, redis_mgr)
+
+    async def send_greeting_audio() -> None:
+        """What is timed."""
+
+    latency_tool = LatencyTool(memory_manager)
+    latency_tool.start("greeting_ttfb")
+    await send_greeting_audio()
+    latency_tool.stop("greeting_ttfb")
+
+    await memory_manager.persist_to_redis_async(redis_mgr)
+    again = LatencyTool(MemoManager.from_redis(session_id, redis_mgr))
+    assert again.session_summary()["greeting_ttfb"].count == 1
