@@ -25,12 +25,26 @@
 {{- fail (printf "%s.name is not set: name the model or deployment that %s.url is asked for." $end $end) -}}
 {{- end -}}
 {{- end -}}
+{{- include "voicemesh.checkTls" $v -}}
 {{- range $end := list "redis" "model" "embeddings" "speech-provider" "mcp" "app-configuration" "key-vault" "entra" "otlp" -}}
 {{- include "voicemesh.checkOutside" (dict "end" $end "is" (index $v $end) "policies" $v.networkPolicy.enabled) -}}
 {{- end -}}
 {{- range $name := include "voicemesh.names" . | fromYamlArray -}}
 {{- $is := include "voicemesh.component" (dict "root" $ "name" $name) | fromYaml -}}
 {{- include "voicemesh.checkComponent" (dict "root" $ "name" $name "is" $is) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Without certificates a service of the azure profile does not start. */}}
+{{- define "voicemesh.checkTls" -}}
+{{- if and (eq .profile "azure") (not .tls.source) -}}
+{{- fail "tls.source is not set: write cert-manager and name an issuer in tls.issuer.name, or secrets and make one for each component, or none where something else encrypts and every caller may call anything." -}}
+{{- end -}}
+{{- if and (eq .tls.source "cert-manager") (not .tls.issuer.name) -}}
+{{- fail "tls.issuer.name is not set: name the cert-manager Issuer that signs the certificates of this release, a CA of its own." -}}
+{{- end -}}
+{{- if le (trimSuffix "h" .tls.duration | int) (trimSuffix "h" .tls.renewBefore | int) -}}
+{{- fail (printf "tls.renewBefore %s is not shorter than tls.duration %s: a certificate would be replaced before it is made." .tls.renewBefore .tls.duration) -}}
 {{- end -}}
 {{- end -}}
 
@@ -51,13 +65,18 @@
 
 {{- define "voicemesh.checkComponent" -}}
 {{- $at := printf "components.%s" .name -}}
+{{- range $port, $number := .is.ports -}}
+{{- if and (include "voicemesh.tls" $.root) (eq (int $number) (int $.root.Values.tls.healthPort)) -}}
+{{- fail (printf "%s.ports.%s is %d, and so is tls.healthPort: make them differ." $at $port (int $number)) -}}
+{{- end -}}
+{{- end -}}
 {{- $least := add (int .is.preStopSeconds) (int .is.drainSeconds) 5 | int -}}
 {{- if lt (int .is.terminationGracePeriodSeconds) $least -}}
 {{- fail (printf "%s.terminationGracePeriodSeconds is %d, so Kubernetes would kill the pod while it drains: preStopSeconds %d + drainSeconds %d + 5 to close needs at least %d." $at (int .is.terminationGracePeriodSeconds) (int .is.preStopSeconds) (int .is.drainSeconds) $least) -}}
 {{- end -}}
 {{- range $setting, $value := .is.settings -}}
-{{- if or (regexMatch "(_port|_target)$" $setting) (has $setting (list "advertised_address" "bind_host" "drain_seconds" "profile" "redis_url" "model_base_url" "model_name" "embeddings_base_url" "embeddings_model")) -}}
-{{- fail (printf "%s.settings.%s is the chart's own to set, from ports, calls, drainSeconds, profile, redis, model or embeddings: set that instead." $at $setting) -}}
+{{- if or (regexMatch "(_port|_target)$" $setting) (has $setting (list "tls_certificate" "tls_key" "tls_ca" "allow_insecure" "advertised_address" "bind_host" "drain_seconds" "profile" "redis_url" "model_base_url" "model_name" "embeddings_base_url" "embeddings_model")) -}}
+{{- fail (printf "%s.settings.%s is the chart's own to set, from ports, calls, drainSeconds, profile, tls, redis, model or embeddings: set that instead." $at $setting) -}}
 {{- end -}}
 {{- if or (regexMatch "(^|_)(key|secret|password|token|connection_string)$" $setting) (and (eq $setting "appconfig_endpoint") (contains "Secret=" (toString $value))) -}}
 {{- fail (printf "%s.settings.%s would write a secret into a ConfigMap: put it in a Secret and name that in %s.secrets.%s." $at $setting $at $setting) -}}

@@ -24,6 +24,16 @@
 {{ include "voicemesh.fullname" .root }}-{{ .name }}
 {{- end -}}
 
+{{/* Not empty where the components have certificates. */}}
+{{- define "voicemesh.tls" -}}
+{{- if has .Values.tls.source (list "cert-manager" "secrets") }}yes{{ end -}}
+{{- end -}}
+
+{{/* The Secret with a component's certificate. */}}
+{{- define "voicemesh.tlsSecret" -}}
+{{ include "voicemesh.name" . }}-tls
+{{- end -}}
+
 {{/* What selects all pods of the release. */}}
 {{- define "voicemesh.meshLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}

@@ -46,6 +46,9 @@ spec:
         {{- range $port, $number := .is.ports }}
         - {name: {{ $port }}, containerPort: {{ int $number }}, protocol: TCP}
         {{- end }}
+        {{- if and (include "voicemesh.tls" .root) .is.ports.grpc }}
+        - {name: health, containerPort: {{ int .root.Values.tls.healthPort }}, protocol: TCP}
+        {{- end }}
       {{- include "voicemesh.probes" . | nindent 6 }}
       lifecycle:
         preStop:
@@ -54,9 +57,16 @@ spec:
         {{- toYaml .is.resources | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
+        {{- if include "voicemesh.tls" .root }}
+        - {name: tls, mountPath: /etc/voicemesh/tls, readOnly: true}
+        {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 256Mi}
+    {{- if include "voicemesh.tls" .root }}
+    - name: tls
+      secret: {secretName: {{ include "voicemesh.tlsSecret" . }}, defaultMode: 0440}
+    {{- end }}
   topologySpreadConstraints:
     {{- $it := . }}
     {{- range .is.topologySpread }}
@@ -86,17 +96,17 @@ spec:
      restarting it would not help. Kubernetes asks a pod that terminates only for readiness, so a drain is not cut by liveness. */}}
 {{- define "voicemesh.probes" -}}
 startupProbe:
-  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz" "service" "liveness") | nindent 2 }}
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "root" .root "path" "/healthz" "service" "liveness") | nindent 2 }}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: {{ div (add (int .is.startupSeconds) 1) 2 }}
 readinessProbe:
-  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/readyz" "service" "") | nindent 2 }}
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "root" .root "path" "/readyz" "service" "") | nindent 2 }}
   periodSeconds: 5
   timeoutSeconds: 3
   failureThreshold: 2
 livenessProbe:
-  {{- include "voicemesh.asked" (dict "ports" .is.ports "path" "/healthz" "service" "liveness") | nindent 2 }}
+  {{- include "voicemesh.asked" (dict "ports" .is.ports "root" .root "path" "/healthz" "service" "liveness") | nindent 2 }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
@@ -106,6 +116,6 @@ livenessProbe:
 {{- if .ports.http -}}
 httpGet: {path: {{ .path }}, port: {{ int .ports.http }}, scheme: HTTP}
 {{- else -}}
-grpc: {port: {{ int .ports.grpc }}, service: {{ .service | quote }}}
+grpc: {port: {{ ternary .root.Values.tls.healthPort .ports.grpc (eq (include "voicemesh.tls" .root) "yes") | int }}, service: {{ .service | quote }}}
 {{- end -}}
 {{- end -}}

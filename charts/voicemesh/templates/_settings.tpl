@@ -29,6 +29,7 @@ VOICEMESH_{{ . | replace "-" "_" | upper }}
 - name: {{ include "voicemesh.variable" (printf "%s_port" $port) }}
   value: {{ int $number | quote }}
 {{- end }}
+{{- include "voicemesh.tlsEnv" . }}
 {{- range $callee := .is.calls }}
 {{- $port := (include "voicemesh.component" (dict "root" $root "name" $callee) | fromYaml).ports.grpc }}
 - name: {{ include "voicemesh.variable" (printf "%s_target" $callee) }}
@@ -40,6 +41,25 @@ VOICEMESH_{{ . | replace "-" "_" | upper }}
 - name: {{ include "voicemesh.variable" $setting }}
   valueFrom: {secretKeyRef: {name: {{ $secret.existingSecret | quote }}, key: {{ $secret.key | quote }}}}
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where the certificate is mounted. A gateway answers health over HTTP. */}}
+{{- define "voicemesh.tlsEnv" -}}
+{{- if include "voicemesh.tls" .root }}
+- name: VOICEMESH_TLS_CERTIFICATE
+  value: /etc/voicemesh/tls/tls.crt
+- name: VOICEMESH_TLS_KEY
+  value: /etc/voicemesh/tls/tls.key
+- name: VOICEMESH_TLS_CA
+  value: /etc/voicemesh/tls/ca.crt
+{{- if .is.ports.grpc }}
+- name: VOICEMESH_HEALTH_PORT
+  value: {{ int .root.Values.tls.healthPort | quote }}
+{{- end }}
+{{- else if eq .root.Values.tls.source "none" }}
+- name: VOICEMESH_ALLOW_INSECURE
+  value: "true"
 {{- end }}
 {{- end -}}
 
