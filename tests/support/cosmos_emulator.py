@@ -52,9 +52,10 @@ class Fault:
 class Refusal(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, substatus: int = 0) -> None:
         super().__init__(message)
         self.status, self.code = status, code
+        self.headers = {"x-ms-substatus": str(substatus)} if substatus else {}
 
 
 @dataclass
@@ -131,6 +132,8 @@ class CosmosEmulator:
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
         """Answers every request for documents while it is set."""
+        self.away = False
+        """Whether the whole account answers 503."""
         self._now, self._scheme = now, "https" if tls else "http"
         self._databases: dict[str, dict[str, Container]] = {}
         app = web.Application(client_max_size=8 << 20)
@@ -180,9 +183,11 @@ class CosmosEmulator:
             return await self._served(request)
         except Refusal as refusal:
             body = {"code": refusal.code, "message": str(refusal)}
-            return web.json_response(body, status=refusal.status)
+            return web.json_response(body, status=refusal.status, headers=refusal.headers)
 
     async def _served(self, request: web.Request) -> web.Response:
+        if self.away:
+            raise Refusal(503, "ServiceUnavailable", "away")
         parts = [unquote(part) for part in request.path.split("/") if part]
         if not _signed(request, parts) and not self._known_token(request):
             raise Refusal(401, "Unauthorized", "The input authorization token can't serve this")
@@ -219,7 +224,7 @@ class CosmosEmulator:
                 found = self._databases.get(database, {}).get(container)
                 if found:
                     return found
-        raise Refusal(404, "NotFound", "Resource Not Found")
+        raise Refusal(404, "NotFound", "Owner resource does not exist", 1003)
 
     async def _of_all(self, request: web.Request, container: Container) -> web.Response:
         """A query, or a document to be stored."""
