@@ -9,7 +9,7 @@ They start together, so that the slow loads overlap, and are stopped from the ed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -36,13 +36,16 @@ class LocalMesh:
         environment: Mapping[str, str] | None = None,
         redis_url: str = "",
         planner: bool = True,
+        adapt: Callable[[Part], Part] = lambda part: part,
     ) -> None:
+        """`adapt` changes parts before they start, such as to give each a certificate."""
         self.ports = ports
         self._data = data
         self._print = print_line
         self._environment = dict(environment or {})
         self._redis_url = redis_url
         self._planner = planner
+        self._adapt = adapt
         self._valkey: EmbeddedValkey | None = None
         self._processes: dict[str, Process] = {}
         self._watchers: list[asyncio.Task[None]] = []
@@ -89,6 +92,7 @@ class LocalMesh:
         self._data.mkdir(parents=True, exist_ok=True)
         data = self._data.resolve()
         parts = mesh_parts(self.ports, redis_url, data, self._environment, planner=self._planner)
+        parts = [self._adapt(part) for part in parts]
         for part in parts:
             await self._launch(part)
         ready = [p.until_healthy(START_SECONDS) for p in self._processes.values()]

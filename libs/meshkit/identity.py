@@ -123,8 +123,9 @@ class Door:
 
     def _refusal(self, reason: Reason, names: list[str], why: str) -> MeshError:
         caller = ", ".join(names)[:_MAX_SHOWN] or "a certificate without alternative names"
+        shown = {"reason": reason.name, "peer": caller, "method": self._method}
+        logger.warning("caller refused", extra=shown)
         told = {"caller": caller, "method": self._method}
-        logger.warning("caller refused", extra={"reason": reason.name, **told})
         return MeshError(reason, f"{caller} {why}", metadata=told)
 
 

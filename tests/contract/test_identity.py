@@ -147,7 +147,7 @@ async def test_a_service_that_may_not_is_refused_and_named(
     assert error.metadata == {"caller": "orchestrator.voicemesh", "method": method}
     assert pod.pool.allocated == 0
     (record,) = caplog.records
-    assert record.__dict__["caller"] == "orchestrator.voicemesh"
+    assert record.__dict__["peer"] == "orchestrator.voicemesh"
     assert record.__dict__["method"] == method
 
 

@@ -35,6 +35,7 @@ async def scripted_mesh(
     model_arguments: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     print_line: Print = silent,
+    adapt: Callable[[Part], Part] = lambda part: part,
 ) -> AsyncIterator[LocalMesh]:
     """The mesh with a scripted engine, its model a scripted one with these arguments."""
     ports, model_port = Ports.free(), Ports.free().planner
@@ -44,6 +45,7 @@ async def scripted_mesh(
                 ports,
                 data=Path(folder),
                 print_line=print_line,
+                adapt=adapt,
                 environment={
                     "PYTHONPATH": str(ROOT),
                     "VOICEMESH_SPEECH_PROVIDER": ENGINE,
