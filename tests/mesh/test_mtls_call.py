@@ -33,6 +33,7 @@ from voicemesh.session.v1.ownership_pb2 import AcquireCallRequest
 from voicemesh.session.v1.ownership_pb2_grpc import CallOwnershipServiceStub
 
 pytestmark = [
+    pytest.mark.slow,  # a mesh of its own, and `make test` has a budget
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.slow,
     pytest.mark.timeout(180),
