@@ -11,5 +11,6 @@ keyed.
 Pure: `media` (the wire), `playback` (pacing), `turn_taking`, `heard`, `turns`, `timeline`, `dtmf`,
 `caller_audio`. Streams: `hearing`, `speaking`, `conversation_client`, `leases`, `ownership`,
 `journal`. `answering` and `listening` are the two sides of the talk, `call` joins everything,
-`calls` keeps the calls of the pod. Doors: `listener` (media), `app` on `control` (HTTP), `access`.
+`calls` keeps the calls of the pod. Doors: `listener` (media), `app` on `control` (HTTP), `access`,
+`websocket_auth`.
 """

@@ -43,8 +43,8 @@ def sign_ticket(key: str, session: str, scenario: str, expires_at: int) -> str:
     return jwt.encode(claims, key, algorithm=_ALGORITHM)
 
 
-def read_ticket(key: str, text: str, session: str) -> Ticket:
-    """The ticket, if it is good for this session now. Raises TicketRefused."""
+def read_ticket(key: str, text: str, session: str, scope: str = MEDIA_SCOPE) -> Ticket:
+    """The ticket, if it is good for this session and scope now. Raises TicketRefused."""
     if not text:
         raise TicketRefused("a ticket is required: dial the URL with ?ticket=")
     try:
@@ -58,8 +58,8 @@ def read_ticket(key: str, text: str, session: str) -> Ticket:
         raise TicketRefused("the ticket has expired") from None
     except jwt.PyJWTError:
         raise TicketRefused("the ticket is not valid") from None
-    if MEDIA_SCOPE not in str(claims["scope"]).split():
-        raise TicketRefused(f"the ticket lacks the scope {MEDIA_SCOPE}")
+    if scope not in str(claims["scope"]).split():
+        raise TicketRefused(f"the ticket lacks the scope {scope}")
     if claims["session"] not in (ANY_SESSION, session):
         raise TicketRefused("the ticket is for another session")
     return Ticket(str(claims["session"]), str(claims["scenario"]))
