@@ -10,6 +10,7 @@ from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
 from meshkit.tasks import task_group
+from session_store.archive import SessionArchive
 from session_store.archive_sqlite import SqliteArchive
 from session_store.archiver import Archiver
 from session_store.claims import ToolClaims
@@ -51,8 +52,8 @@ async def serve(settings: SessionStoreSettings) -> None:
     async with (
         open_hot_store(settings) as hot,
         Subscriptions(hot) as subscriptions,
+        make_archiver(settings, hot, make_archive(settings)) as archiver,
         make_server(settings, hot, subscriptions) as server,
-        make_archiver(settings, hot) as archiver,
         task_group() as tasks,
     ):
         background = tasks.create_task(_work(server, hot, archiver))
@@ -82,12 +83,46 @@ def open_hot_store(settings: SessionStoreSettings) -> HotStore:
         ) from None
 
 
-def make_archiver(settings: SessionStoreSettings, hot: HotStore) -> Archiver:
-    """The archiver on the archive that the settings name, if they name one."""
-    archive = None
+def make_archive(settings: SessionStoreSettings) -> SessionArchive | None:
+    """The archive that the settings name, if they name one. Raises StartupError."""
+    retention = settings.archive_retention_days * 86_400
+    if settings.cosmos_endpoint and settings.archive_path:
+        raise StartupError(
+            "both VOICEMESH_ARCHIVE_PATH and VOICEMESH_COSMOS_ENDPOINT name an archive; name one."
+        )
+    if settings.cosmos_endpoint:
+        return _make_cosmos_archive(settings, retention)
     if settings.archive_path:
-        retention = settings.archive_retention_days * 86_400
-        archive = SqliteArchive(Path(settings.archive_path), retention_seconds=retention)
+        return SqliteArchive(Path(settings.archive_path), retention_seconds=retention)
+    return None
+
+
+def _make_cosmos_archive(settings: SessionStoreSettings, retention: float) -> SessionArchive:
+    """The client library is imported where it is wanted: it takes half a second."""
+    try:
+        from meshkit.cosmos import CosmosContainer, CosmosPlace
+        from session_store.archive_cosmos import CosmosArchive
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"cosmos_endpoint is set, but {error.name} is not installed: install voicemesh[cosmos]"
+        ) from None
+    place = CosmosPlace(
+        settings.cosmos_endpoint,
+        settings.cosmos_database,
+        settings.cosmos_container,
+        settings.cosmos_key.get_secret_value(),
+    )
+    try:
+        container = CosmosContainer(place, seconds=settings.cosmos_seconds)
+    except ValueError as error:
+        raise StartupError(f"VOICEMESH_COSMOS_ENDPOINT: {error}.") from None
+    return CosmosArchive(container, retention_seconds=retention)
+
+
+def make_archiver(
+    settings: SessionStoreSettings, hot: HotStore, archive: SessionArchive | None
+) -> Archiver:
+    """What moves sessions to the archive, and closes it."""
     return Archiver(
         ScriptRunner(hot),
         SessionIndex(hot),
@@ -107,7 +142,7 @@ def make_server(
         runner,
         SessionIndex(hot),
         journal_max_events=settings.journal_max_events,
-        keep=settings.archive_keep_seconds if settings.archive_path else 0.0,
+        keep=settings.archive_keep_seconds if settings.archives else 0.0,
         linger=settings.archive_linger_seconds,
     )
     watches = SessionWatches(store, subscriptions, timeout=settings.store_seconds)

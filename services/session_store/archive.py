@@ -6,7 +6,7 @@ again replaces it, because an archiver may die between the archive's yes and Red
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -19,7 +19,11 @@ from voicemesh.session.v1.journal_event_pb2 import JournalEvent
 
 
 class ArchiveUnavailable(Exception):
-    """The archive did not take a session. It stays in Redis, and is offered again."""
+    """The archive did not do it. What it did not take stays in Redis, and is offered again."""
+
+
+class ArchiveRefused(ArchiveUnavailable):
+    """The archive will not take this session, whatever it says to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,34 @@ class ArchivedSession:
     document: dict[str, Any]
     """The session, its verified record and its journal, as protobuf's JSON."""
 
+    @property
+    def client_id(self) -> str:
+        """Whom the session had verified; empty: nobody."""
+        return str(self.document.get("verified", {}).get("clientId", ""))
+
 
 class SessionArchive(Protocol):
     """Keeps sessions that are over."""
 
     async def put(self, session: ArchivedSession) -> None:
-        """Store it, in place of the same session stored before. Raises ArchiveUnavailable."""
+        """Store it, in place of the same session stored before. Raises ArchiveUnavailable, and
+        ArchiveRefused if it will not take this one later either."""
+        ...
+
+    async def sessions_of(self, client_id: str, most: int) -> list[str]:
+        """At most so many sessions in which this client was verified. Raises ArchiveUnavailable."""
+        ...
+
+    async def forget(self, session_id: str) -> None:
+        """Delete a session, if it is there. Raises ArchiveUnavailable."""
+        ...
+
+    async def record_erasure(self, request_id: str, day: str, record: Mapping[str, Any]) -> None:
+        """Keep the record of an erasure, for ever. Raises ArchiveUnavailable."""
+        ...
+
+    async def erasure(self, request_id: str) -> dict[str, Any] | None:
+        """The record of a finished erasure; None: there is none. Raises ArchiveUnavailable."""
         ...
 
     async def aclose(self) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from meshkit.clock import Clock, SystemClock
 from session_store.archive import ArchivedSession, ArchiveUnavailable
 
 T = TypeVar("T")
 
+_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     session TEXT PRIMARY KEY,
@@ -26,8 +27,20 @@ CREATE TABLE IF NOT EXISTS sessions (
 );
 CREATE INDEX IF NOT EXISTS by_partition ON sessions (tenant, day);
 CREATE INDEX IF NOT EXISTS by_age ON sessions (delete_after);
+CREATE INDEX IF NOT EXISTS by_client ON sessions (json_extract(document, '$.verified.clientId'));
+CREATE TABLE IF NOT EXISTS erasures (
+    request TEXT PRIMARY KEY,
+    day TEXT NOT NULL,
+    record TEXT NOT NULL
+);
 """
 _PUT = "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM sessions WHERE session = ?"
+_OF_CLIENT = (
+    "SELECT session FROM sessions WHERE json_extract(document, '$.verified.clientId') = ? LIMIT ?"
+)
+_RECORD = "INSERT OR REPLACE INTO erasures VALUES (?, ?, ?)"
+_RECORDED = "SELECT record FROM erasures WHERE request = ?"
 
 
 class SqliteArchive:
@@ -56,6 +69,25 @@ class SqliteArchive:
         name, tenant, day, reason, document = row
         return ArchivedSession(name, tenant, day, reason, json.loads(document))
 
+    async def sessions_of(self, client_id: str, most: int) -> list[str]:
+        """Some sessions in which this client was verified."""
+        rows = await self._run(lambda c: c.execute(_OF_CLIENT, (client_id, most)).fetchall())
+        return [session_id for (session_id,) in rows]
+
+    async def forget(self, session_id: str) -> None:
+        """Delete a session, if it is there."""
+        await self._run(lambda connection: _write(connection, _FORGET, (session_id,)))
+
+    async def record_erasure(self, request_id: str, day: str, record: Mapping[str, Any]) -> None:
+        """Keep the record of an erasure for ever."""
+        row = (request_id, day, json.dumps(dict(record)))
+        await self._run(lambda connection: _write(connection, _RECORD, row))
+
+    async def erasure(self, request_id: str) -> dict[str, Any] | None:
+        """The record of an erasure, if it was finished."""
+        row = await self._run(lambda c: c.execute(_RECORDED, (request_id,)).fetchone())
+        return dict(json.loads(row[0])) if row else None
+
     async def aclose(self) -> None:
         """Close the file."""
         opened, self._opened = self._opened, None
@@ -74,9 +106,14 @@ class SqliteArchive:
         if self._opened is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             opened = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
-            opened.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_SCHEMA}")
+            opened.executescript(f"{_PRAGMAS} {_SCHEMA}")
             self._opened = opened
         return self._opened
+
+
+def _write(connection: sqlite3.Connection, statement: str, row: tuple[str, ...]) -> None:
+    with connection:
+        connection.execute(statement, row)
 
 
 def _put(connection: sqlite3.Connection, row: tuple[str | float, ...], now: float) -> None:

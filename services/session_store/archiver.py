@@ -14,7 +14,12 @@ from typing import Any, Self
 
 from meshkit.errors import MeshError
 from meshkit.logging import get_logger
-from session_store.archive import ArchiveUnavailable, SessionArchive, archived_session
+from session_store.archive import (
+    ArchiveRefused,
+    ArchiveUnavailable,
+    SessionArchive,
+    archived_session,
+)
 from session_store.index import SessionIndex
 from session_store.runner import ScriptRunner, milliseconds
 
@@ -59,18 +64,27 @@ class Archiver:
             await asyncio.sleep(SWEEP_SECONDS * (0.5 + random.random()))  # noqa: S311 (jitter)
 
     async def sweep(self) -> int:
-        """Look at the sessions that are due, at most BATCH; how many there were."""
+        """Look at the sessions that are due, at most BATCH; how many there were.
+
+        0 too if the archive is away: they are due again later.
+        """
         due = await self._index.take_due(BATCH, TAKEN_SECONDS)
-        for session_id in due:
-            await self._look_safely(session_id)
+        try:
+            for session_id in due:
+                await self._look_safely(session_id)
+        except ArchiveUnavailable as error:
+            logger.warning("session not archived", extra={"cause": str(error)})
+            return 0
         return len(due)
 
     async def _look_safely(self, session_id: str) -> None:
         """One session that cannot be read must not keep the others from the archive."""
         try:
             await self._look(session_id)
-        except ArchiveUnavailable as error:
-            logger.warning("session not archived", extra={"cause": str(error)})
+        except ArchiveRefused as error:
+            logger.error("session not archived", extra={"cause": str(error)})
+        except ArchiveUnavailable:
+            raise
         except MeshError as error:
             if error.retryable:
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from meshkit.settings import LIVE, MeshSettings, Port
 
@@ -60,6 +60,27 @@ class SessionStoreSettings(MeshSettings):
     archive_path: str = Field(
         "", description="SQLite file that sessions are moved to when they are over; empty: none."
     )
+    cosmos_endpoint: str = Field(
+        "",
+        description="Cosmos DB account that sessions are moved to, such as"
+        " https://NAME.documents.azure.com, instead of a file; empty: none.",
+    )
+    cosmos_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the Cosmos DB account; empty: the identity of the pod is used.",
+    )
+    cosmos_database: str = Field("voicemesh", description="Database of the archive's container.")
+    cosmos_container: str = Field(
+        "sessions",
+        description="Container of the archive, partitioned by /tenant and /day, with a default time"
+        " to live of -1.",
+    )
+    cosmos_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=60,
+        description="Seconds that one request to Cosmos DB may take, with retries.",
+    )
     archive_linger_seconds: float = Field(
         1800.0, ge=0, le=604_800, description="Seconds that an ended session stays in Redis."
     )
@@ -75,3 +96,8 @@ class SessionStoreSettings(MeshSettings):
     archive_redacted: bool = Field(
         True, description="Whether personal data is taken out of what is archived."
     )
+
+    @property
+    def archives(self) -> bool:
+        """Whether there is an archive."""
+        return bool(self.archive_path or self.cosmos_endpoint)

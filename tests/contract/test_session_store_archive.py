@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,18 @@ class Shelf:
         self.asked.set()
         await self.before_yes.wait()
         self.kept.append(session)
+
+    async def sessions_of(self, client_id: str, most: int) -> list[str]:
+        return [kept.session_id for kept in self.kept if kept.client_id == client_id][:most]
+
+    async def forget(self, session_id: str) -> None:
+        self.kept = [kept for kept in self.kept if kept.session_id != session_id]
+
+    async def record_erasure(self, request_id: str, day: str, record: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    async def erasure(self, request_id: str) -> dict[str, Any] | None:
+        raise NotImplementedError
 
     async def aclose(self) -> None:
         pass

@@ -129,7 +129,8 @@ class CosmosEmulator:
         self.asked: list[str] = []
         self.tokens: set[str] = set()
         """Entra tokens that are taken, over TLS."""
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
+        """None: the request is served."""
         self.always: Fault | None = None
         """Answers every request for documents while it is set."""
         self.away = False
