@@ -56,7 +56,7 @@ OUTSIDE_EDGES = (
     Edge("tool-executor", "cosmos", "documents and vectors", "outside", built=False),
     Edge("tool-executor", "mcp", "tools of other servers", "outside", optional=True),
     Edge("session-store", "redis", "all state of calls", "outside"),
-    Edge("session-store", "cosmos", "sessions that ended", "outside", built=False),
+    Edge("session-store", "cosmos", "sessions that ended", "outside", optional=True),
     *(
         Edge(service, common, purpose, "outside", optional=True)
         for service in SERVICES
