@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshkit.credentials import process_credential
 from meshkit.keyvault import ReadSecret, References, SecretUnavailable
 
 MAX_RETRY_AFTER_SECONDS = 600.0
@@ -119,9 +120,7 @@ class Store:
 
     def _identity(self) -> Any:
         if self._credential is None:
-            from azure.identity import DefaultAzureCredential
-
-            self._credential = DefaultAzureCredential()
+            self._credential = process_credential()
             self._owned.append(self._credential)
         return self._credential
 

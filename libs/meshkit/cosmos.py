@@ -4,7 +4,7 @@
     await container.upsert({"id": "a", "tenant": "bank", "day": "2026-11-24"})
     await container.aclose()
 
-Without a key the pod's Entra identity is used: one credential, closed with the container. Importing
+Without a key the pod's Entra identity is used: the one credential of the process. Importing
 this module takes half a second, and so does the first container, so both belong into the start of a
 process. Nothing is asked of Cosmos DB until the first operation; a service starts without it.
 
@@ -26,7 +26,8 @@ from typing import Any, Self
 from azure.core.exceptions import AzureError
 from azure.cosmos.aio import CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
-from azure.identity.aio import DefaultAzureCredential
+
+from meshkit.credentials import process_credential_async
 
 RETRIES = 3
 MAX_DOCUMENT_BYTES = 2 << 20
@@ -74,7 +75,7 @@ class CosmosContainer:
         _check(place)
         self.place, self._seconds = place, seconds
         given = options.pop("credential", None)
-        self._identity = None if place.key else given or DefaultAzureCredential()
+        self._identity = None if place.key else given or process_credential_async()
         let_in: Any = place.key or self._identity
         self._client = CosmosClient(place.endpoint, let_in, retry_total=RETRIES, **options)
         database = self._client.get_database_client(place.database)

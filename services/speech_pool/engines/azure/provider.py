@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from meshkit.credentials import ProcessCredential
 from speech_pool.engines.azure.clients import AzureClientFactory
 from speech_pool.engines.azure.credential import pod_identity
 from speech_pool.engines.azure.service import (
@@ -27,6 +28,7 @@ class AzureProvider:
         self.settings = settings
         self.voices: Sequence[str] = settings.voices
         self._credential = credential
+        self._own: ProcessCredential | None = None
         self._resource: SpeechResource | None = None
         self._recognizers = AzureClientFactory[Recognizer](
             _recognizer, self._loaded, threads=RECOGNIZER_THREADS, reuse=Reuse.RETIRE
@@ -53,7 +55,7 @@ class AzureProvider:
         _ = self.settings.address
         make_config = _sdk().make_config
         if not self.settings.key and self._credential is None:
-            self._credential = await pod_identity(self.settings.connect_seconds)
+            self._credential = self._own = await pod_identity(self.settings.connect_seconds)
         self._resource = SpeechResource(self.settings, make_config(self.settings, self._credential))
 
     async def aclose(self) -> None:
@@ -61,6 +63,9 @@ class AzureProvider:
         await self._recognizers.close_all()
         await self._synthesizers.close_all()
         self._resource = None
+        if self._own is not None:
+            self._own.close()
+            self._credential = self._own = None
 
     def _loaded(self) -> SpeechResource:
         if self._resource is None:
