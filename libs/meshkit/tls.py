@@ -180,7 +180,11 @@ class Certificates:
         """Look for changes until cancelled."""
         while True:
             await self._sleep(self._interval)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                # Whoever stops looking misses each rotation, and then the end of the certificate.
+                logger.exception("certificates not looked at")
 
     async def look(self) -> None:
         """Take over what the files hold now, if it changed and can serve."""

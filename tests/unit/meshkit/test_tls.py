@@ -204,7 +204,28 @@ async def test_the_watch_looks_each_interval(ca: PrivateCA, files: Files, tmp_pa
     assert certificates.current.serial == issued.serial
 
 
-class StopWatching(Exception):
+async def test_the_watch_survives_a_listener_that_fails(
+    ca: PrivateCA, files: Files, tmp_path: Path
+) -> None:
+    told: list[int] = []
+
+    async def sleep(seconds: float) -> None:
+        if len(told) == 2:
+            raise StopWatching
+        ca.write(tmp_path, ca.issue(NAME))
+
+    def fail() -> None:
+        told.append(certificates.current.serial)
+        raise ZeroDivisionError
+
+    certificates = Certificates("speech-pool", files, sleep=sleep)
+    certificates.on_change(fail)
+    with pytest.raises(StopWatching):
+        await certificates.watch()
+    assert len(set(told)) == 2
+
+
+class StopWatching(BaseException):
     """Ends a watch in a test."""
 
 
