@@ -78,6 +78,7 @@ _TABLE: dict[str, dict[str, Parts]] = {
         "ReservePolicyCounters": _TOOL_EXECUTOR,
         "GiveBackPolicyCounters": _TOOL_EXECUTOR,
     },
+    "voicemesh.session.v1.ErasureService": {"ErasePerson": _OPERATOR},
     "voicemesh.session.v1.QuotaService": {
         "TakeQuotas": _SPEECH_POOL,
         "GiveBackQuotas": _SPEECH_POOL,

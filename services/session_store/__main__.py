@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from memory.hotstore import HotStore
 from memory.subscriptions import Subscriptions
+from meshkit.clock import SystemClock
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
@@ -14,6 +17,7 @@ from session_store.archive import SessionArchive
 from session_store.archive_sqlite import SqliteArchive
 from session_store.archiver import Archiver
 from session_store.claims import ToolClaims
+from session_store.erasure import Erasures
 from session_store.index import SessionIndex
 from session_store.policy_counters import PolicyCounters
 from session_store.quotas import Quotas
@@ -21,6 +25,7 @@ from session_store.readiness import check_server, until_answering
 from session_store.runner import ScriptRunner
 from session_store.servicer_claims import ClaimServicer
 from session_store.servicer_counters import PolicyCounterServicer
+from session_store.servicer_erasure import ErasureServicer
 from session_store.servicer_journal import JournalServicer
 from session_store.servicer_ownership import OwnershipServicer
 from session_store.servicer_quotas import QuotaServicer
@@ -32,6 +37,7 @@ from voicemesh.session.v1.claim_pb2_grpc import (
     add_QuotaServiceServicer_to_server,
     add_ToolClaimServiceServicer_to_server,
 )
+from voicemesh.session.v1.erasure_pb2_grpc import add_ErasureServiceServicer_to_server
 from voicemesh.session.v1.journal_pb2_grpc import add_JournalServiceServicer_to_server
 from voicemesh.session.v1.ownership_pb2_grpc import add_CallOwnershipServiceServicer_to_server
 from voicemesh.session.v1.policy_counter_pb2_grpc import add_PolicyCounterServiceServicer_to_server
@@ -44,6 +50,7 @@ SERVICES = (
     "voicemesh.session.v1.ToolClaimService",
     "voicemesh.session.v1.QuotaService",
     "voicemesh.session.v1.PolicyCounterService",
+    "voicemesh.session.v1.ErasureService",
 )
 
 
@@ -52,10 +59,11 @@ async def serve(settings: SessionStoreSettings) -> None:
     async with (
         open_hot_store(settings) as hot,
         Subscriptions(hot) as subscriptions,
-        make_archiver(settings, hot, make_archive(settings)) as archiver,
-        make_server(settings, hot, subscriptions) as server,
+        archived(make_archive(settings)) as archive,
+        make_server(settings, hot, subscriptions, archive) as server,
         task_group() as tasks,
     ):
+        archiver = make_archiver(settings, hot, archive)
         background = tasks.create_task(_work(server, hot, archiver))
         await server.until_drained()
         background.cancel()
@@ -122,7 +130,7 @@ def _make_cosmos_archive(settings: SessionStoreSettings, retention: float) -> Se
 def make_archiver(
     settings: SessionStoreSettings, hot: HotStore, archive: SessionArchive | None
 ) -> Archiver:
-    """What moves sessions to the archive, and closes it."""
+    """What moves sessions to the archive."""
     return Archiver(
         ScriptRunner(hot),
         SessionIndex(hot),
@@ -132,8 +140,21 @@ def make_archiver(
     )
 
 
+@asynccontextmanager
+async def archived(archive: SessionArchive | None) -> AsyncIterator[SessionArchive | None]:
+    """The archive, closed at the end."""
+    try:
+        yield archive
+    finally:
+        if archive is not None:
+            await archive.aclose()
+
+
 def make_server(
-    settings: SessionStoreSettings, hot: HotStore, subscriptions: Subscriptions
+    settings: SessionStoreSettings,
+    hot: HotStore,
+    subscriptions: Subscriptions,
+    archive: SessionArchive | None,
 ) -> MeshServer:
     """The server with its services, not yet listening."""
     server = MeshServer("session-store", settings, port=settings.grpc_port)
@@ -152,6 +173,14 @@ def make_server(
     add_CallOwnershipServiceServicer_to_server(OwnershipServicer(store, settings), server.grpc)
     add_ToolClaimServiceServicer_to_server(ClaimServicer(claims, settings), server.grpc)
     add_QuotaServiceServicer_to_server(QuotaServicer(quotas, settings), server.grpc)
+    erasures = Erasures(
+        runner,
+        SessionIndex(hot),
+        archive,
+        key=settings.erasure_key.get_secret_value().encode(),
+        clock=SystemClock(),
+    )
+    add_ErasureServiceServicer_to_server(ErasureServicer(erasures), server.grpc)
     counters = PolicyCounterServicer(PolicyCounters(hot), settings)
     add_PolicyCounterServiceServicer_to_server(counters, server.grpc)
     server.serves(*SERVICES)

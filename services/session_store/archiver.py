@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 from meshkit.errors import MeshError
 from meshkit.logging import get_logger
@@ -45,13 +45,6 @@ class Archiver:
         self._hot, self._call = runner.hot, runner.call
         self._index, self._archive = index, archive
         self._linger, self._redacted = linger, redacted
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._archive is not None:
-            await self._archive.aclose()
 
     async def run(self) -> None:
         """Sweep for ever; what fails is tried again."""
@@ -98,6 +91,8 @@ class Archiver:
             await self._index.due_at(session_id, int(rest[0]))
         elif word == b"OVER":
             await self._move(session_id, rest)
+        elif word == b"ERASED":
+            await self._erase(session_id, rest[0].decode())
         else:
             await self._index.remove(session_id, "")
 
@@ -106,10 +101,19 @@ class Archiver:
         if self._archive is not None:
             await self._archive.put(record)
         version = record.document["session"]["etag"]
-        word, *_ = await self._script("forget_session", session_id, [exported[2], version])
-        if word == b"OK":
+        args = [exported[2], version]
+        word, *rest = await self._script("forget_session", session_id, args)
+        if word == b"ERASED":
+            await self._erase(session_id, rest[0].decode())
+        elif word == b"OK":
             await self._index.remove(session_id, record.tenant)
             logger.info("session archived", extra={"reason": record.reason})
+
+    async def _erase(self, session_id: str, tenant: str) -> None:
+        """It was erased, maybe while it was on its way to the archive."""
+        if self._archive is not None:
+            await self._archive.forget(session_id)
+        await self._index.remove(session_id, tenant)
 
     async def _script(self, name: str, session_id: str, args: Sequence[str | int]) -> Sequence[Any]:
         call = self._call(name, session_id, args)

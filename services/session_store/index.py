@@ -8,12 +8,15 @@ follows it finds that out.
 from __future__ import annotations
 
 from memory.hotstore import HotStore
-from memory.scripts import ScriptCall, load_script
+from memory.scripts import ScriptCall, Value, load_script
 from session_store.paging import Place
 from session_store.runner import milliseconds
 
 LIFE_SECONDS = 30 * 86_400.0
 """An index that nothing is added to for so long goes by itself."""
+
+Entry = tuple[str, int]
+"""A session and when it was made, in milliseconds since the epoch."""
 
 _PREFIX = "voicemesh:{index}"
 
@@ -52,6 +55,26 @@ class SessionIndex:
         """A session is no more."""
         for key in {created_key(""), created_key(tenant), due_key()}:
             await self._hot.command("ZREM", key, session_id)
+
+    async def page_upward(self, least: int, size: int) -> tuple[list[str], int | None]:
+        """About `size` ids, oldest first, from a creation time on, and where to go on; None: nowhere.
+
+        Sessions that come or go meanwhile make none be passed over: of the time to go on from, all
+        are told again.
+        """
+        key = created_key("")
+        found = await self._range(key, least, "+inf", "LIMIT", 0, size)
+        if len(found) < size:
+            return [session_id for session_id, _ in found], None
+        last = found[-1][1]
+        if last > least:
+            return [session_id for session_id, _ in found], last
+        return [session_id for session_id, _ in await self._range(key, last, last)], last + 1
+
+    async def _range(self, key: str, least: int, most: int | str, *limit: Value) -> list[Entry]:
+        found = await self._hot.command("ZRANGEBYSCORE", key, least, most, "WITHSCORES", *limit)
+        times = (int(score) for score in found[1::2])
+        return list(zip((member.decode() for member in found[0::2]), times, strict=True))
 
     async def page(
         self, tenant: str, place: Place, size: int, timeout: float

@@ -27,6 +27,7 @@ _NAMES = (
     "get_claim",
     "export_session",
     "forget_session",
+    "erase_session",
 )
 
 

@@ -96,6 +96,11 @@ class SessionStoreSettings(MeshSettings):
     archive_redacted: bool = Field(
         True, description="Whether personal data is taken out of what is archived."
     )
+    erasure_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the digest by which the record of an erasure names the person; empty: who"
+        " has the record can try which person it fits.",
+    )
 
     @property
     def archives(self) -> bool:

@@ -184,9 +184,9 @@ async def test_one_that_dies_after_the_archives_yes_doubles_nothing(
     await make_due(store)
     index = SessionIndex(store.hot)
     again = Archiver(ScriptRunner(store.hot), index, file, linger=0, redacted=True)
-    async with again:
-        await again.sweep()
-        kept = await file.get("a")
+    await again.sweep()
+    kept = await file.get("a")
+    await file.aclose()
     assert kept is not None
     assert kept.reason == "completed"
     assert await left(store) == 0

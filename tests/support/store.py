@@ -15,9 +15,11 @@ from memory.embedded import EmbeddedValkey
 from memory.hotstore import HotStore
 from memory.scripts import Value
 from memory.subscriptions import Subscriptions
-from session_store.__main__ import make_server
+from session_store.__main__ import archived, make_archive, make_server
+from session_store.archive import SessionArchive
 from session_store.settings import SessionStoreSettings
 from voicemesh.session.v1.claim_pb2_grpc import QuotaServiceStub, ToolClaimServiceStub
+from voicemesh.session.v1.erasure_pb2_grpc import ErasureServiceStub
 from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
 from voicemesh.session.v1.ownership_pb2_grpc import CallOwnershipServiceStub
 from voicemesh.session.v1.policy_counter_pb2_grpc import PolicyCounterServiceStub
@@ -34,6 +36,7 @@ class RunningStore:
     claims: Any
     quotas: Any
     counters: Any
+    erasure: Any
     hot: HotStore
     channel: grpc.aio.Channel
     address: str
@@ -52,8 +55,13 @@ class RunningStore:
 
 
 @asynccontextmanager
-async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
-    """One replica on the Redis at `url`; `settings` as in SessionStoreSettings."""
+async def replica(
+    url: str, *, archive: SessionArchive | None = None, **settings: Any
+) -> AsyncIterator[RunningStore]:
+    """One replica on the Redis at `url`; `settings` as in SessionStoreSettings.
+
+    `archive` is closed with it, and stands for the one that the settings name.
+    """
     told = SessionStoreSettings(grpc_port=0, redis_url=url, **settings)
     hot = HotStore(
         url,
@@ -65,7 +73,8 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
     async with (
         hot,
         Subscriptions(hot) as subscriptions,
-        make_server(told, hot, subscriptions) as server,
+        archived(archive or make_archive(told)) as kept,
+        make_server(told, hot, subscriptions, kept) as server,
     ):
         await server.ready()
         serving = asyncio.create_task(server.until_drained())
@@ -77,6 +86,7 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
                 claims=ToolClaimServiceStub(channel),
                 quotas=QuotaServiceStub(channel),
                 counters=PolicyCounterServiceStub(channel),
+                erasure=ErasureServiceStub(channel),
                 hot=hot,
                 channel=channel,
                 address=server.address,
@@ -88,7 +98,11 @@ async def replica(url: str, **settings: Any) -> AsyncIterator[RunningStore]:
 
 @asynccontextmanager
 async def running_store(
-    folder: Path, *, cluster: Sequence[str] | None = None, **settings: Any
+    folder: Path,
+    *,
+    cluster: Sequence[str] | None = None,
+    archive: SessionArchive | None = None,
+    **settings: Any,
 ) -> AsyncIterator[RunningStore]:
     """A replica on a Valkey server of its own, or on a cluster, which is emptied first."""
     async with AsyncExitStack() as stack:
@@ -97,7 +111,7 @@ async def running_store(
         if cluster:
             await _as_new(nodes)
         told = {"redis_cluster": bool(cluster), **settings}
-        store = await stack.enter_async_context(replica(urls[0], **told))
+        store = await stack.enter_async_context(replica(urls[0], archive=archive, **told))
         store.nodes = nodes
         yield store
 

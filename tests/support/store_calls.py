@@ -93,9 +93,13 @@ def release(store: RunningStore, epoch: int) -> Any:
     return store.ownership.ReleaseCall(ow.ReleaseCallRequest(session=S, owner_epoch=epoch))
 
 
-def set_verified(store: RunningStore, client_id: str, *levels: str, etag: str = "") -> Any:
+def set_verified(
+    store: RunningStore, client_id: str, *levels: str, etag: str = "", session: str = S
+) -> Any:
     proofs = [ev.Proof(level=level, method="m", request_id=f"{S}/t1/0/0") for level in levels]
-    record = ev.VerifiedRecord(name=f"{S}/verified", client_id=client_id, proofs=proofs, etag=etag)
+    record = ev.VerifiedRecord(
+        name=f"{session}/verified", client_id=client_id, proofs=proofs, etag=etag
+    )
     return store.sessions.SetVerified(ss.SetVerifiedRequest(verified=record))
 
 

@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- ARGV: milliseconds that a session stays after its end.
--- Reply: GONE, or WAIT and when it is due, or OVER and all that is kept of it.
-local found = redis.call('HMGET', SESSION, 'expires', 'ended')
+-- Reply: GONE, or ERASED and the tenant, or WAIT and when it is due, or OVER and all that is kept of it.
+local found = redis.call('HMGET', SESSION, 'expires', 'ended', 'erased', 'tenant')
+if found[3] then return {'ERASED', found[4]} end
 if not found[1] then return {'GONE'} end
 local now = tonumber(now_ms())
 local due = tonumber(found[1])

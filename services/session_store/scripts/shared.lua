@@ -2,7 +2,7 @@
 --
 -- SESSION  hash: scenario, active_agent, tenant, created, updated, version, ttl, keep, expires,
 --          request_id, ended, last_write; of the call's owner: epoch, address, owner_expiry,
---          take:{epoch}
+--          take:{epoch}; of one that was erased nothing but erased and tenant
 -- JOURNAL  list: '{epoch} {milliseconds} {event id} {JournalEvent without the parts before}'
 -- IDS      hash: event id to sequence
 -- CONTEXT  hash: key to JSON text

@@ -38,8 +38,11 @@ def test_ok_gives_what_follows() -> None:
     assert accepted("s", [b"OK", 1, b"x"]) == [1, b"x"]
 
 
-OF_OTHERS = {"EXHAUSTED", "GONE", "WAIT", "OVER", "CHANGED", "REFUSED", "FULL"}
-"""What quotas, policy counters and the archiver are answered, whose keys are of no session."""
+OF_OTHERS = {
+    *{"EXHAUSTED", "REFUSED", "FULL"},
+    *{"GONE", "WAIT", "OVER", "CHANGED", "ERASED", "OTHER"},
+}
+"""What quotas and policy counters are answered, and the archiver and erasure."""
 
 
 def test_the_words_are_those_of_the_scripts() -> None:
