@@ -81,6 +81,13 @@ class CallReport:
     def _show_error(self, event: dict[str, Any]) -> None:
         self._console.print(f"[red]error   {event['reason']}: {escape(event['message'])}[/]")
 
+    def _show_call_cost(self, event: dict[str, Any]) -> None:
+        short = [f"no price for {escape(thing)}" for thing in event["unpriced"]]
+        if event["unmeasured_answers"]:
+            short.append(f"{event['unmeasured_answers']} answers unmeasured")
+        left_out = f", without: {'; '.join(short)}" if short else ""
+        self._console.print(f"[dim]cost {event['total']} {event['currency']}{left_out}[/dim]")
+
     def _show_call_ended(self, event: dict[str, Any]) -> None:
         self._console.print(f"[dim]call ended: {event['reason']}[/]")
 

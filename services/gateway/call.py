@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from gateway import endings, notices
+from gateway.costs import CallAccount
 from gateway.endings import CallEnding, Ending, Failure
 from gateway.leases import ClientKind, Granted
 from gateway.parts import CLOCK, CallParts, CallSpec, assemble
@@ -39,12 +40,14 @@ class Call:
         socket: MediaSocket,
         peers: Peers,
         settings: GatewaySettings,
+        account: CallAccount,
         previous: Call | None = None,
     ) -> None:
         self.spec = spec
         self.began = datetime.now(UTC)
         self.done = asyncio.Event()
         self.parts: CallParts = assemble(spec, socket, peers, settings, self._spawn)
+        self._account = account
         self._socket = socket
         self._settings = settings
         self._previous = previous
@@ -101,6 +104,7 @@ class Call:
                 self._spawn(self._watch_end())
                 self._spawn(self._watch_failure())
                 self._spawn(self._watch_length())
+                self._spawn(self._watch_cost())
                 self._spawn(self._begin())
         except CallEnding as over:
             return over.ending
@@ -191,6 +195,12 @@ class Call:
         await self.parts.answering.notice(notices.TIME_LIMIT)
         self.end(endings.MAX_LENGTH)
 
+    async def _watch_cost(self) -> None:
+        """After each turn: that is when most of a call's cost becomes known."""
+        async for event in self.parts.events.follow():
+            if event.kind == "turn_finished":
+                self._account.watch(self.parts, self.duration_ms / 1000, _today())
+
     async def _watch_failure(self) -> None:
         failure = await self._failed
         spoken = False
@@ -239,11 +249,22 @@ class Call:
         except MeshError as error:
             logger.warning("the call's end was not recorded", extra={"reason": error.reason})
         finally:
+            self._tell_cost()
             self.parts.events.emit("call_ended", reason=ending.reason)
             self.parts.events.close()
             self._ended_at = CLOCK()
             self.done.set()
             logger.info("call ended", extra={"reason": ending.reason})
+
+    def _tell_cost(self) -> None:
+        spec, seconds = self.spec, self.duration_ms / 1000
+        try:
+            cost = self._account.settle(
+                self.parts, seconds, _today(), tenant=spec.tenant, scenario=spec.scenario
+            )
+            self.parts.events.emit("call_cost", **cost)
+        except Exception:  # an observer's fault must not keep a call from ending
+            logger.exception("the cost of a call was not told")
 
     async def _give_back(self, ending: Ending) -> None:
         parts = self.parts
@@ -254,3 +275,7 @@ class Call:
         if parts.ownership.epoch:
             await parts.journal.finish(ending.reason)
             await parts.ownership.release()
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

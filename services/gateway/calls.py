@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from gateway import endings
 from gateway.call import Call
+from gateway.costs import open_accounts
 from gateway.media import SAMPLE_RATE
 from gateway.parts import CallSpec
 from gateway.peers import Peers
@@ -36,6 +37,7 @@ class Calls:
         self._peers = peers
         self._settings = settings
         self._address = address
+        self.accounts = open_accounts(settings)
         self._live: dict[str, Call] = {}
         self._ended: OrderedDict[str, tuple[float, Call]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,7 +74,14 @@ class Calls:
     def start(self, session: str, scenario: str, socket: MediaSocket) -> Call:
         """Begin a call on a socket. A live call of the same session is taken over from."""
         spec = CallSpec(session, scenario, self._address())
-        call = Call(spec, socket, self._peers, self._settings, previous=self._live.get(session))
+        call = Call(
+            spec,
+            socket,
+            self._peers,
+            self._settings,
+            self.accounts.open(),
+            previous=self._live.get(session),
+        )
         self._live[session] = call
         self._idle.clear()
         task = asyncio.create_task(self._run(call))

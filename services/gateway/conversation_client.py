@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from gateway.outbox import Outbox, OutboxFull
 from gateway.speaking import Voice
-from gateway.turns import Outcome
+from gateway.turns import ModelUse, Outcome
 from meshkit.context import outgoing_metadata
 from meshkit.errors import MeshError, PeerUnreachable, Reason
 from meshkit.fleet import Fleet
@@ -256,6 +256,18 @@ def _outcome(completed: pb.TurnCompleted) -> Outcome:
         failure_reason=completed.failure_reason,
         model_ms=None if model is None else round(model * 1000, 2),
         tool_ms=None if tool is None else round(tool * 1000, 2),
+        model_usage=tuple(map(_model_use, completed.model_usage)),
+        unmeasured_answers=completed.unmeasured_answers,
+    )
+
+
+def _model_use(usage: pb.ModelUsage) -> ModelUse:
+    return ModelUse(
+        provider=usage.provider,
+        model=usage.model,
+        input_tokens=usage.input_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        output_tokens=usage.output_tokens,
     )
 
 

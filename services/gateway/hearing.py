@@ -7,6 +7,7 @@ as a chunk is there; nothing is created per frame.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -75,6 +76,8 @@ class Hearing:
         self._chunk = chunk_ms * SAMPLE_RATE // 1000
         self._language_codes = language_codes
         self._more = asyncio.Event()
+        self.sent_samples: Counter[str] = Counter()
+        """Samples sent to the recogniser, by the tier of its lease."""
 
     def hear(self, pcm: bytes) -> None:
         """The caller's next audio."""
@@ -94,7 +97,7 @@ class Hearing:
         ) as stream:
             await stream.send(pb.StreamingRecognizeRequest(config=self._config(lease)))
             async with task_group() as group:
-                group.create_task(self._write(stream))
+                group.create_task(self._write(stream, lease.tier))
                 await self._read(stream, lease.address)
 
     def _config(self, lease: Granted) -> event_pb.RecognitionConfig:
@@ -106,11 +109,12 @@ class Hearing:
             first_sample=self._audio.rewind(),
         )
 
-    async def _write(self, stream: Stream) -> None:
+    async def _write(self, stream: Stream, tier: str) -> None:
         while True:
             while self._audio.waiting >= self._chunk:
                 audio = self._audio.take(MAX_AUDIO_BYTES)
                 await stream.send(pb.StreamingRecognizeRequest(audio=audio))
+                self.sent_samples[tier] += len(audio) // BYTES_PER_SAMPLE
             self._more.clear()
             await self._more.wait()
 

@@ -36,6 +36,8 @@ class CallSpec:
     scenario: str
     address: str
     """This pod's, for the owner record."""
+    tenant: str = ""
+    """Whose call it is; empty: the deployment's only tenant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import AliasChoices, Field, field_validator
@@ -92,6 +93,29 @@ class GatewaySettings(MeshSettings):
         ge=1,
         le=600,
         description="Seconds that this pod's ownership of a call lasts unrenewed.",
+    )
+
+    prices_file: str = Field(
+        "", description="YAML file of what things cost; empty: list prices that come with us."
+    )
+    speech_billing: str = Field(
+        "",
+        description="Provider of the price table that bills for speech; empty: azure-speech in the"
+        " azure profile, else local.",
+    )
+    line_billing: str = Field(
+        "",
+        pattern=r"^([^/\s]+/[^/\s]+)?$",
+        description="Provider and model of the price table that bill for the line, such as"
+        " acs/pstn-out; empty: acs/pstn-in in the azure profile, else local.",
+    )
+    call_budget: Decimal = Field(
+        Decimal(0), ge=0, description="Money of one call at which an alarm is given; 0: none."
+    )
+    tenant_day_budget: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        description="Money of one tenant in a day on this pod at which an alarm is given; 0: none.",
     )
 
     @field_validator("streaming_mode")

@@ -7,8 +7,10 @@ gRPC's flow control holds the pod back.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from gateway.leases import Granted
@@ -20,6 +22,7 @@ from meshkit.fleet import Fleet
 from meshkit.logging import get_logger
 from meshkit.streams import ClientStream
 from meshkit.tasks import task_group
+from meshkit.usage import billable_characters
 from voicemesh.speech.v1 import speech_event_pb2 as event_pb
 from voicemesh.speech.v1 import speech_pb2 as pb
 from voicemesh.speech.v1.speech_pb2_grpc import SpeechServiceStub
@@ -78,6 +81,8 @@ class Speaking:
         self._outbox: Outbox[pb.StreamingSynthesizeRequest] = Outbox()
         self._wanted: dict[str, _Wanted] = {}
         self._default_voice = False
+        self.sent_characters: Counter[tuple[str, str]] = Counter()
+        """Billable characters sent to the synthesiser, by segment and tier of its lease."""
 
     def say(self, segment: str, text: str, voice: Voice) -> None:
         """Speak a segment after those asked for before. Raises OutboxFull."""
@@ -118,8 +123,16 @@ class Speaking:
             config = event_pb.SynthesisConfig(lease=lease.name, audio_format=AUDIO_FORMAT)
             await stream.send(pb.StreamingSynthesizeRequest(config=config))
             async with task_group() as group:
-                group.create_task(self._outbox.run(stream.send))
+                group.create_task(self._outbox.run(partial(self._send, stream, lease.tier)))
                 await self._read(stream, lease.address)
+
+    async def _send(
+        self, stream: Stream, tier: str, request: pb.StreamingSynthesizeRequest
+    ) -> None:
+        await stream.send(request)
+        if request.HasField("segment"):
+            said = request.segment
+            self.sent_characters[said.segment, tier] += billable_characters(said.text)
 
     async def _read(self, stream: Stream, address: str) -> None:
         while (response := await stream.receive()) is not None:

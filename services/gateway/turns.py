@@ -15,6 +15,18 @@ from meshkit.names import segment_turn
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUse:
+    """Tokens of one model."""
+
+    provider: str
+    model: str
+    input_tokens: int
+    cached_input_tokens: int
+    """Of the input tokens, those that were kept from before."""
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the orchestrator says of a turn."""
 
@@ -23,6 +35,9 @@ class Outcome:
     failure_reason: str = ""
     model_ms: float | None = None
     tool_ms: float | None = None
+    model_usage: tuple[ModelUse, ...] = ()
+    unmeasured_answers: int = 0
+    """Answers of the model of which nobody knows the tokens."""
 
 
 @dataclass(slots=True)

@@ -54,6 +54,16 @@ FIELDS = {
         "model_ms",
         "tool_ms",
     },
+    "call_cost": {
+        "currency",
+        "total",
+        "by_unit",
+        "by_agent",
+        "by_tier",
+        "used",
+        "unpriced",
+        "unmeasured_answers",
+    },
     "call_ended": {"reason"},
 }
 

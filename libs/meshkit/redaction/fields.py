@@ -38,6 +38,8 @@ _CONTENT = re.compile(
     r"customer|client_name|first_name|last_name|full_name|digits|dtmf|connection_string)$",
     re.I,
 )
+# Counts of text tokens, whose names end like those of secrets.
+_COUNTED = re.compile(r"(?:^|[_.-])(?:input|output|cached|prompt|completion|total)_token$", re.I)
 _COUNTS = re.compile(
     r"(?:^|[_.-])(?:ns|us|ms|s|seconds|bytes|count|counts|offset|total|size|samples|frames|tokens|"
     r"characters|time|timestamp|limit|used|free|memory|number_of_\w+)$"
@@ -63,7 +65,7 @@ def redact_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _field(key: str, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    if _CONTENT.search(key):
+    if _CONTENT.search(key) and not _COUNTED.search(key):
         return WITHHELD
     if isinstance(value, (int, float)):
         return _number(key, value)

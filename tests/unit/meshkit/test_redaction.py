@@ -83,5 +83,13 @@ def test_fields_are_denied_by_default() -> None:
     }
 
 
+def test_tokens_of_text_are_counted_and_tokens_that_open_doors_are_withheld() -> None:
+    fields = {"used": {"input_token": "12.000000", "token": "abc"}, "gen_ai.output_token": 5}
+    assert redact_fields(fields) == {
+        "used": {"input_token": "12.000000", "token": "[withheld]"},
+        "gen_ai.output_token": 5,
+    }
+
+
 def test_an_id_that_is_somebody_s_number_does_not_pass() -> None:
     assert redact_attributes({"session": "+14155552671"}) == {"session": "[phone]"}
