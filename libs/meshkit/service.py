@@ -9,6 +9,7 @@ from typing import TypeVar
 from meshkit.configuration import configured
 from meshkit.identity import identified
 from meshkit.logging import configure_logging, set_level
+from meshkit.metrics_export import measured
 from meshkit.settings import MeshSettings, SettingsError, load_settings
 from meshkit.startup import StartupError, run_process
 from meshkit.telemetry import traced
@@ -27,6 +28,7 @@ def run_service(service: str, kind: type[S], serve: Callable[[S], Awaitable[None
                 configure_logging(service, settings.log_level, settings.log_format)
                 settings.live.on_change("log_level", set_level)
                 async with (
+                    measured(service, version("voicemesh"), settings),
                     traced(service, version("voicemesh"), settings),
                     identified(service, settings),
                 ):

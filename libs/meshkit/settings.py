@@ -109,11 +109,18 @@ class MeshSettings(IdentitySettings):
         validation_alias=AliasChoices(
             "VOICEMESH_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"
         ),
-        description="Where traces are sent by OTLP over gRPC, such as http://collector:4317;"
+        description="Where traces and metrics go by OTLP over gRPC, such as http://collector:4317;"
         " empty: nowhere.",
     )
     trace_sample_ratio: float = Field(
         1.0, ge=0, le=1, description="Share of the calls that are traced, if anything is."
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port that serves metrics to Prometheus at /metrics, by custom 9464; 0 picks a"
+        " free one, empty: none does.",
     )
     drain_seconds: float = Field(
         25.0,

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import baggage, context, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from meshkit import metrics
+from meshkit.tasks import off_the_loop
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -50,6 +53,10 @@ ATTRIBUTES = {
     "rpc.system": ("string", "grpc"),
     "gen_ai.operation.name": ("string", "chat or execute_tool"),
     "gen_ai.tool.name": ("string", "name of the tool"),
+    "gen_ai.provider.name": ("string", "whose model it is; `local`: on this machine"),
+    "gen_ai.response.model": ("string", "the model that answered"),
+    "gen_ai.usage.input_tokens": ("int", "tokens that the model read"),
+    "gen_ai.usage.output_tokens": ("int", "tokens that the model wrote"),
 }
 """Every attribute of our spans: type and meaning."""
 
@@ -58,11 +65,19 @@ _OFF: AbstractContextManager[None] = nullcontext()
 
 
 class Tracing:
-    """What `configure_tracing` set up; `lost_spans` counts those that no collector took."""
+    """What `configure_tracing` set up."""
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
         self._provider = provider
-        self.lost_spans = 0
+        self.ended_spans = 0
+        """Sampled spans that were given to the queue."""
+        self.sent_spans = 0
+        """Of those, the ones that the collector took."""
+
+    @property
+    def lost_spans(self) -> int:
+        """Those that no collector took. Final once closed; before, some may still be waiting."""
+        return self.ended_spans - self.sent_spans
 
     async def aclose(self) -> None:
         """Give the last spans FLUSH_SECONDS to leave, off the loop, and stop."""
@@ -70,10 +85,11 @@ class Tracing:
         if provider is None:
             return
         _State.tracer = None
-        thread = asyncio.create_task(asyncio.to_thread(provider.shutdown))
-        _, late = await asyncio.wait({thread}, timeout=FLUSH_SECONDS)
-        if late:
-            logger.warning("the collector did not take the last spans in time")
+        in_time = await off_the_loop(provider.shutdown, FLUSH_SECONDS)
+        if not in_time or self.lost_spans:
+            logger.warning(
+                "the collector did not take all spans", extra={"lost_spans": self.lost_spans}
+            )
 
 
 class _State:
@@ -130,6 +146,20 @@ def span(
     return _OFF if tracer is None else _recorded(tracer, name, kind, attributes)
 
 
+def annotate(**attributes: str | int | bool) -> None:
+    """Set attributes of the span at hand, named as in `span`; empty ones are left out."""
+    if _State.tracer is not None:
+        given = {k.replace("__", "."): v for k, v in attributes.items() if v != ""}
+        trace.get_current_span().set_attributes(given)
+
+
+def failed(reason: str) -> None:
+    """Mark the span at hand as failed, where no exception says so."""
+    if _State.tracer is not None:
+        annotate(error__type=reason)
+        trace.get_current_span().set_status(Status(StatusCode.ERROR))
+
+
 def server_span(method: str) -> AbstractContextManager[None]:
     """A span around the handling of a request."""
     return span(method, SpanKind.SERVER, rpc__system="grpc")
@@ -174,21 +204,27 @@ def _provider(
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             result = self._inner.export(spans)
-            if result is not SpanExportResult.SUCCESS:
-                tracing.lost_spans += len(spans)
+            if result is SpanExportResult.SUCCESS:
+                tracing.sent_spans += len(spans)
+                metrics.add("voicemesh_spans_total", len(spans), result="sent")
             return result
 
         def shutdown(self) -> None:
             self._inner.shutdown()
 
     class CallIds(SpanProcessor):
-        """Puts the ids of the call at hand on every span."""
+        """Puts the ids of the call at hand on every span, and counts those that end."""
 
         def on_start(self, span: Span, parent_context: context.Context | None = None) -> None:
             for name in _FROM_BAGGAGE:
                 value = baggage.get_baggage(f"voicemesh.{name}", parent_context)
                 if value:
                     span.set_attribute(f"voicemesh.{name}", str(value))
+
+        def on_end(self, span: ReadableSpan) -> None:
+            if span.context is not None and span.context.trace_flags.sampled:
+                tracing.ended_spans += 1
+                metrics.add("voicemesh_spans_total", result="ended")
 
     resource = Resource.create({"service.name": service, "service.version": version})
     provider = TracerProvider(

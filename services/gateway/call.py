@@ -20,6 +20,7 @@ from gateway.parts import CLOCK, CallParts, CallSpec, assemble
 from gateway.peers import Peers
 from gateway.player import MediaSocket
 from gateway.settings import GatewaySettings
+from meshkit import metrics
 from meshkit.context import call_context, new_trace
 from meshkit.errors import MeshError
 from meshkit.logging import get_logger
@@ -251,6 +252,7 @@ class Call:
         finally:
             self._tell_cost()
             self.parts.events.emit("call_ended", reason=ending.reason)
+            metrics.add("voicemesh_calls_total", reason=ending.reason)
             self.parts.events.close()
             self._ended_at = CLOCK()
             self.done.set()

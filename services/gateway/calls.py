@@ -12,10 +12,12 @@ from gateway import endings
 from gateway.call import Call
 from gateway.costs import open_accounts
 from gateway.media import SAMPLE_RATE
+from gateway.meters import CallMeters
 from gateway.parts import CallSpec
 from gateway.peers import Peers
 from gateway.player import MediaSocket
 from gateway.settings import GatewaySettings
+from meshkit import metrics
 from meshkit.logging import get_logger
 
 logger = get_logger("gateway.calls")
@@ -43,8 +45,10 @@ class Calls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._meters = CallMeters(lambda: self._live.values())
 
     async def __aenter__(self) -> Self:
+        self._end_watch = metrics.watch(self._meters.look)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -52,6 +56,7 @@ class Calls:
         for call in self._live.values():
             call.end(endings.DRAINING)
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._end_watch()
 
     @property
     def live(self) -> list[Call]:
@@ -107,6 +112,7 @@ class Calls:
 
     def _bury(self, call: Call) -> None:
         session = call.spec.session
+        self._meters.ended(call)
         if self._live.get(session) is call:
             del self._live[session]
             self._ended[session] = (asyncio.get_running_loop().time(), call)

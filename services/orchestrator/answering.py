@@ -18,7 +18,7 @@ from google.protobuf.duration_pb2 import Duration
 from agentkit import Agent
 from meshkit.context import call_context
 from meshkit.logging import get_logger
-from meshkit.telemetry import span
+from meshkit.telemetry import failed, span
 from orchestrator import records
 from orchestrator.history import Round, Segment, ToolCall, TurnRecord
 from orchestrator.journal import Journal
@@ -199,10 +199,11 @@ class Answering:
             # The model is asked while this is written: nothing that follows can overtake it.
             self._post(pb.ConverseResponse(turn_started=self._started(turn, cause)))
             await answer()
-        except TurnFailed as failed:
-            logger.warning("turn failed", extra={"reason": failed.reason})
+        except TurnFailed as failure:
+            logger.warning("turn failed", extra={"reason": failure.reason})
+            failed(failure.reason)
             await turn.say(turn.agent.apology)
-            return failed.reason
+            return failure.reason
         return ""
 
     async def _end(self, turn: Turn, failure: str, *, cut: bool) -> None:

@@ -19,10 +19,10 @@ from typing import Any, Protocol
 
 from agentkit import Agent
 from meshkit.names import tool_request_id
-from meshkit.telemetry import span
 from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
 from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
 from orchestrator.metering import TurnUsage
+from orchestrator.model_span import model_span
 from orchestrator.segmenter import Segmenter
 from orchestrator.timing import TurnClock
 from orchestrator.tools import (
@@ -184,8 +184,10 @@ class Turn:
         return round_
 
     async def _stream(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
-        with span("chat", gen_ai__operation__name="chat"):
-            return await self._streamed(round_, messages)
+        with model_span() as told:
+            text, answered = await self._streamed(round_, messages)
+            told(answered)
+            return text, answered
 
     async def _streamed(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
         segmenter, text = Segmenter(), ""

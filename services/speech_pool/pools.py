@@ -7,7 +7,9 @@ from collections.abc import Callable, ItemsView, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
+from meshkit import metrics
 from meshkit.errors import MeshError, Reason
+from speech_pool import meters
 from speech_pool.ports import ProviderError, SpeechProvider
 from speech_pool.quotas import Quotas
 from speech_pool.settings import SpeechPoolSettings
@@ -20,7 +22,9 @@ from warmpool import (
     PoolClosed,
     PoolDraining,
     PoolExhausted,
+    PoolObserver,
     PoolOptions,
+    PoolStats,
     TierUnavailable,
     WarmPool,
 )
@@ -56,6 +60,7 @@ class Pools:
             await pool.prepare()
             end = self._live.on_change(f"{pool.name}_warm", pool.set_warm_target)
             self._unlisten.append(end)
+        self._unlisten.append(meters.watching(self._stats))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -69,6 +74,9 @@ class Pools:
         self.draining = True
         for pool in self._pools.values():
             pool.drain()
+
+    def _stats(self) -> list[PoolStats]:
+        return [pool.stats() for pool in self._pools.values()]
 
     def items(self) -> ItemsView[pb.ClientKind, WarmPool[Any]]:
         """Each kind with its pool."""
@@ -117,13 +125,18 @@ def _pool(
         default_ttl_seconds=settings.lease_seconds,
         discard_on=(ProviderError,),
         clock=clock,
-        observer=quotas.observer(kind) if quotas else None,
+        observer=_observer(kind, quotas),
         options=PoolOptions(
             check_bypass_seconds=settings.pool_check_bypass_seconds,
             max_age_seconds=settings.pool_max_age_seconds,
             max_idle_seconds=settings.pool_max_idle_seconds,
         ),
     )
+
+
+def _observer(kind: str, quotas: Quotas | None) -> PoolObserver | None:
+    told = quotas.observer(kind) if quotas else None
+    return meters.PoolMeter(kind, told) if metrics.is_on() else told
 
 
 @contextmanager

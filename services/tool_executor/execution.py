@@ -7,9 +7,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from meshkit import metrics
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
-from meshkit.telemetry import span
+from meshkit.telemetry import failed, span
 from tool_executor.attempts import Attempts, CountedHere
 from tool_executor.audit import Audit
 from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, Held, is_claimed, run_of
@@ -257,7 +258,11 @@ class Execution:
             "execute_tool", gen_ai__operation__name="execute_tool", gen_ai__tool__name=tool.name
         ):
             answer = await self._answer(tool, given, context)
+            if isinstance(answer, Failure):
+                failed(answer.reason)
         seconds = time() - began
+        outcome = "failed" if isinstance(answer, Failure) else "ok"
+        metrics.record("voicemesh_tool_seconds", seconds, tool=tool.name, outcome=outcome)
         if isinstance(answer, Failure):
             return Outcome(failure=answer, seconds=seconds)
         return await self._concluded(tool, request, answer, verified, seconds)

@@ -144,6 +144,13 @@ def test_a_slow_start_has_its_time(chart: HelmChart) -> None:
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 91
 
 
+def test_one_value_has_every_component_serve_metrics(chart: HelmChart) -> None:
+    objects = chart.render(chart.shipped("local", {"components/default/ports/metrics": 9464}))
+    for component, container in objects.containers().items():
+        assert environment(objects, component)["VOICEMESH_METRICS_PORT"] == "9464"
+        assert {"name": "metrics", "containerPort": 9464, "protocol": "TCP"} in container["ports"]
+
+
 def test_each_component_runs_its_own_image(chart: HelmChart) -> None:
     containers = chart.render(chart.shipped("local")).containers()
     images = {name: container["image"] for name, container in containers.items()}

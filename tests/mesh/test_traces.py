@@ -1,12 +1,15 @@
-"""A call is one trace through the services, and its edges are those of the call graph."""
+"""A call is one trace through the services, with the edges of the call graph, and is counted by each."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 
 from acs_standin.caller import PlacedCall
 from cli.call import Conversation, Line
 from meshkit.call_graph import EDGES, built
+from meshkit.metrics_table import METRICS
 from tests.support.otlp_sink import OtlpSink, ReceivedSpan, otlp_sink
 from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
@@ -32,13 +35,19 @@ def edges(spans: list[ReceivedSpan]) -> set[tuple[str, str]]:
     }
 
 
+@pytest.fixture(scope="module")
+def told() -> OtlpSink:
+    """What a collector was told of one call, from its mesh's start to its end."""
+    with otlp_sink() as sink:
+        asyncio.run(one_call(sink))
+    return sink
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-async def test_a_call_is_one_trace_whose_edges_are_the_call_graph() -> None:
-    with otlp_sink() as sink:
-        await one_call(sink)
-    (root,) = [span for span in sink.spans if span.name == "call"]
-    spans = sink.of_trace(root.trace)
+def test_a_call_is_one_trace_whose_edges_are_the_call_graph(told: OtlpSink) -> None:
+    (root,) = [span for span in told.spans if span.name == "call"]
+    spans = told.of_trace(root.trace)
     assert root.service == "gateway"
     assert root.parent == ""
     assert {span.service for span in spans} == {
@@ -55,3 +64,24 @@ async def test_a_call_is_one_trace_whose_edges_are_the_call_graph() -> None:
     assert "balance" not in repr(spans), "what was said is in no span"
     turns = {span.attributes.get("voicemesh.turn") for span in spans if span.name == "turn"}
     assert {"t0", "t1"} <= turns
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_call_is_counted_by_every_service_and_what_was_said_by_none(told: OtlpSink) -> None:
+    names = {point.name for point in told.points}
+    # A call that goes well has no refusal and no gap; the scripted engine has no quota to fail.
+    assert names >= set(METRICS) - {"voicemesh_pool_refusals_total", "voicemesh_audio_gaps_total"}
+    assert names <= set(METRICS)
+    assert "other" not in {str(v) for point in told.points for v in point.labels.values()}
+    assert "balance" not in repr(told.points)
+    lag = {p.service for p in told.points if p.name == "voicemesh_event_loop_lag_seconds"}
+    assert lag == {"gateway", "speech-pool", "orchestrator", "tool-executor", "session-store"}
+    ended = [p for p in told.points if p.name == "voicemesh_calls_total"]
+    assert {(p.labels["reason"], p.value) for p in ended} == {("caller_hung_up", 1)}
+    stages = {
+        point.labels["stage"]
+        for point in told.points
+        if point.name == "voicemesh_turn_stage_seconds" and point.exemplar_traces
+    }
+    assert {"final", "first_token", "first_segment", "first_audio", "first_frame"} == stages

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from opentelemetry.proto.collector.metrics.v1 import (
+    metrics_service_pb2,
+    metrics_service_pb2_grpc,
+)
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 
@@ -29,12 +33,28 @@ class ReceivedSpan:
     end: int
 
 
+@dataclass(frozen=True)
+class ReceivedPoint:
+    """A series of a metric as it came over the wire."""
+
+    service: str
+    name: str
+    unit: str
+    labels: dict[str, Any]
+    value: float
+    """Of a histogram the sum."""
+    count: int
+    """Of a histogram; else 0."""
+    exemplar_traces: tuple[str, ...]
+
+
 @dataclass
 class OtlpSink:
     """What came, and how to misbehave."""
 
     endpoint: str = ""
     spans: list[ReceivedSpan] = field(default_factory=list)
+    points: list[ReceivedPoint] = field(default_factory=list)
     hangs: threading.Event | None = None
     """Exports wait for this."""
     fails: bool = False
@@ -42,16 +62,34 @@ class OtlpSink:
     def of_trace(self, trace: str) -> list[ReceivedSpan]:
         return [span for span in self.spans if span.trace == trace]
 
+    def misbehave(self, context: Any) -> None:
+        """Hang or fail, if told to."""
+        if self.hangs:
+            self.hangs.wait(30)
+        if self.fails:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "told to fail")
 
-class _Service(trace_service_pb2_grpc.TraceServiceServicer):
+
+class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
     def __init__(self, sink: OtlpSink) -> None:
         self._sink = sink
 
     def Export(self, request: Any, context: Any) -> Any:
-        if self._sink.hangs:
-            self._sink.hangs.wait(30)
-        if self._sink.fails:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "told to fail")
+        self._sink.misbehave(context)
+        for resource in request.resource_metrics:
+            service = _attributes(resource.resource.attributes)["service.name"]
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    self._sink.points += _points(service, metric)
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+
+class _Traces(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self, sink: OtlpSink) -> None:
+        self._sink = sink
+
+    def Export(self, request: Any, context: Any) -> Any:
+        self._sink.misbehave(context)
         for resource in request.resource_spans:
             named = _attributes(resource.resource.attributes)
             for scope in resource.scope_spans:
@@ -64,7 +102,8 @@ def otlp_sink() -> Iterator[OtlpSink]:
     """The receiver, on a free port, in threads of its own."""
     sink = OtlpSink()
     server = grpc.server(futures.ThreadPoolExecutor(4))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Service(sink), server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(sink), server)
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(sink), server)
     sink.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:
@@ -88,6 +127,21 @@ def _received(service: str, span: Any) -> ReceivedSpan:
         begin=span.start_time_unix_nano,
         end=span.end_time_unix_nano,
     )
+
+
+def _points(service: str, metric: Any) -> Iterator[ReceivedPoint]:
+    data = getattr(metric, metric.WhichOneof("data"))
+    for point in data.data_points:
+        histogram = hasattr(point, "explicit_bounds")
+        yield ReceivedPoint(
+            service=service,
+            name=metric.name,
+            unit=metric.unit,
+            labels=_attributes(point.attributes),
+            value=point.sum if histogram else getattr(point, point.WhichOneof("value")),
+            count=point.count if histogram else 0,
+            exemplar_traces=tuple(one.trace_id.hex() for one in point.exemplars),
+        )
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

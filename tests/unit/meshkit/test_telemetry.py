@@ -105,13 +105,14 @@ async def test_a_collector_that_hangs_holds_nobody_up_and_its_spans_are_counted(
     with otlp_sink() as sink:
         sink.hangs = threading.Event()
         began = time.monotonic()
-        async with tracing(sink):
+        async with tracing(sink) as configured:
             for _ in range(5000):
                 with span("turn"):
                     pass
             assert time.monotonic() - began < 3, "spans wait in a bounded queue, not the caller"
             ending = time.monotonic()
         assert time.monotonic() - ending < 6
+        assert configured.lost_spans == 5000
 
 
 async def test_spans_that_no_collector_takes_are_counted() -> None:

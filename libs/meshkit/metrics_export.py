@@ -1,0 +1,129 @@
+"""Where metrics go: to a collector by OTLP, to whoever scrapes `/metrics`, or both.
+
+The SDK and the exporters are imported only where one of them is wanted. Exports leave by a thread of
+their own, with short deadlines, so that a collector that is away costs nothing but its numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from meshkit import metrics
+from meshkit.metrics_table import METRICS
+from meshkit.startup import StartupError
+from meshkit.tasks import off_the_loop
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    from meshkit.settings import MeshSettings
+
+EXPORT_EACH_SECONDS = 10.0
+EXPORT_SECONDS = 3.0
+"""Time that one export may take."""
+FLUSH_SECONDS = 4.0
+"""Time that a process which ends gives its last numbers."""
+
+
+@asynccontextmanager
+async def measured(service: str, version: str, settings: MeshSettings) -> AsyncIterator[int | None]:
+    """Count within the block as the settings say. Gives the port of `/metrics`; None: there is none.
+
+    Raises StartupError where the port cannot be listened on.
+    """
+    if not settings.otlp_endpoint and settings.metrics_port is None:
+        yield None
+        return
+    port, stop = None, None
+    readers: list[Any] = []
+    if settings.otlp_endpoint:
+        readers.append(_pushing(settings.otlp_endpoint))
+    if settings.metrics_port is not None:
+        reader, port, stop = _scraped(settings.bind_host, settings.metrics_port)
+        readers.append(reader)
+    provider = _provider(service, version, readers)
+    metrics.switch(OtelInstruments(provider))
+    sampling = asyncio.create_task(metrics.sampling())
+    try:
+        yield port
+    finally:
+        sampling.cancel()
+        await asyncio.gather(sampling, return_exceptions=True)
+        metrics.switch(None)
+        await off_the_loop(lambda: _end(provider, stop), FLUSH_SECONDS)
+
+
+class OtelInstruments:
+    """The table's metrics as instruments of a meter."""
+
+    def __init__(self, provider: MeterProvider) -> None:
+        meter = provider.get_meter("voicemesh")
+        self._take: dict[str, Callable[[float, dict[str, str]], None]] = {}
+        for name, metric in METRICS.items():
+            told = {"unit": metric.unit, "description": metric.meaning}
+            if metric.kind == "counter":
+                self._take[name] = meter.create_counter(name, **told).add
+            elif metric.kind == "gauge":
+                self._take[name] = meter.create_gauge(name, **told).set
+            else:
+                self._take[name] = meter.create_histogram(
+                    name, explicit_bucket_boundaries_advisory=metric.buckets, **told
+                ).record
+
+    def take(self, name: str, value: float, labels: dict[str, str]) -> None:
+        """See `metrics.Instruments`."""
+        self._take[name](value, labels)
+
+
+def _provider(service: str, version: str, readers: list[Any]) -> MeterProvider:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.resources import Resource
+
+    resource = Resource.create({"service.name": service, "service.version": version})
+    return MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
+
+
+def _pushing(endpoint: str) -> Any:
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    exporter = OTLPMetricExporter(
+        endpoint=endpoint, insecure=endpoint.startswith("http://"), timeout=EXPORT_SECONDS
+    )
+    return PeriodicExportingMetricReader(
+        exporter,
+        export_interval_millis=EXPORT_EACH_SECONDS * 1000,
+        export_timeout_millis=EXPORT_SECONDS * 1000,
+    )
+
+
+def _scraped(host: str, port: int) -> tuple[Any, int, Callable[[], None]]:
+    """A reader, the port it is scraped on, and what stops it. Raises StartupError."""
+    from opentelemetry.exporter.prometheus import PrometheusMetricReader
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    registry = CollectorRegistry()
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise StartupError(
+            f"cannot listen on {host}:{port}: {error.strerror}; stop what holds the port, or set"
+            " VOICEMESH_METRICS_PORT to another (0 picks a free one)."
+        ) from None
+    reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return reader, server.server_port, stop
+
+
+def _end(provider: MeterProvider, stop: Callable[[], None] | None) -> None:
+    if stop is not None:
+        stop()
+    provider.shutdown(timeout_millis=FLUSH_SECONDS * 1000)
