@@ -53,7 +53,7 @@ OUTSIDE_EDGES = (
     Edge("speech-pool", "speech-provider", "audio and text", "outside"),
     Edge("orchestrator", "model", "what the agent is to say or do", "outside"),
     Edge("tool-executor", "embeddings", "vectors of questions and passages", "outside"),
-    Edge("tool-executor", "cosmos", "documents and vectors", "outside", built=False),
+    Edge("tool-executor", "cosmos", "passages and their vectors", "outside", optional=True),
     Edge("tool-executor", "mcp", "tools of other servers", "outside", optional=True),
     Edge("session-store", "redis", "all state of calls", "outside"),
     Edge("session-store", "cosmos", "sessions that ended", "outside", optional=True),

@@ -117,7 +117,7 @@ def _make_cosmos_archive(settings: SessionStoreSettings, retention: float) -> Se
     place = CosmosPlace(
         settings.cosmos_endpoint,
         settings.cosmos_database,
-        settings.cosmos_container,
+        settings.archive_container,
         settings.cosmos_key.get_secret_value(),
     )
     try:

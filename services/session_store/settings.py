@@ -70,7 +70,7 @@ class SessionStoreSettings(MeshSettings):
         description="Key of the Cosmos DB account; empty: the identity of the pod is used.",
     )
     cosmos_database: str = Field("voicemesh", description="Database of the archive's container.")
-    cosmos_container: str = Field(
+    archive_container: str = Field(
         "sessions",
         description="Container of the archive, partitioned by /tenant and /day, with a default time"
         " to live of -1.",

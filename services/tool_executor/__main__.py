@@ -22,7 +22,7 @@ from tool_executor.audit import Audit, AuditLog, NoAudit
 from tool_executor.claims import StoredClaims
 from tool_executor.confirmation import StoredJournal
 from tool_executor.execution import Execution
-from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable
+from tool_executor.knowledge import CorpusInvalid, Knowledge, KnowledgeUnavailable
 from tool_executor.limits import StoredCounters
 from tool_executor.policy import Limits
 from tool_executor.policy_file import tighten
@@ -61,10 +61,11 @@ async def serve(settings: ToolExecutorSettings) -> None:
             await execution.finish(FINISH_SECONDS)
     finally:
         audit.close()
+        await knowledge.aclose()
         await embedder.aclose()
 
 
-def make_registry(settings: ToolExecutorSettings, knowledge: KnowledgeBase) -> Registry:
+def make_registry(settings: ToolExecutorSettings, knowledge: Knowledge) -> Registry:
     """The shipped tools, those of installed packages, and those of the folder, if one is set.
 
     Raises StartupError: a tool that is declared wrongly is not served without.
@@ -158,7 +159,7 @@ def make_server(
 
 
 @contextlib.asynccontextmanager
-async def preparing(knowledge: KnowledgeBase) -> AsyncIterator[None]:
+async def preparing(knowledge: Knowledge) -> AsyncIterator[None]:
     """Make the index within the block, in the background: the first caller need not wait for it.
 
     The embeddings endpoint may come up after us, so it is asked again, ever less often.
@@ -171,7 +172,7 @@ async def preparing(knowledge: KnowledgeBase) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _prepare(knowledge: KnowledgeBase) -> None:
+async def _prepare(knowledge: Knowledge) -> None:
     wait = 0.5
     while True:
         try:

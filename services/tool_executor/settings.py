@@ -78,7 +78,29 @@ class ToolExecutorSettings(MeshSettings):
         3.0, gt=0, le=60, description="Seconds that embedding a caller's question may take."
     )
     knowledge_folder: str = Field(
-        "", description="Folder of collections with Markdown files; empty: the shipped corpus."
+        "",
+        description="Folder of collections with Markdown files; empty: the shipped corpus, or what the"
+        " container of Cosmos DB holds.",
+    )
+    cosmos_endpoint: str = Field(
+        "",
+        description="Cosmos DB account whose vectors are searched, such as"
+        " https://NAME.documents.azure.com; empty: an index in this process.",
+    )
+    cosmos_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the Cosmos DB account; empty: the identity of the pod is used.",
+    )
+    cosmos_database: str = Field(
+        "voicemesh", description="Database of the knowledge base's container."
+    )
+    knowledge_container: str = Field(
+        "knowledge",
+        description="Container of the knowledge base, partitioned by /collection, with a cosine vector"
+        " policy for /vector.",
+    )
+    knowledge_seconds: float = Field(
+        3.0, gt=0, le=60, description="Seconds that a search in Cosmos DB may take, with retries."
     )
     data_folder: str = Field(
         "var/tool-executor", description="Folder where the index of the knowledge base is kept."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from meshkit.startup import StartupError
 from tool_executor.embeddings import OpenAIEmbedder
-from tool_executor.knowledge import KnowledgeBase, read_corpus, shipped_corpus
+from tool_executor.knowledge import Knowledge, KnowledgeBase, read_corpus, shipped_corpus
 from tool_executor.settings import ToolExecutorSettings
 
 INDEX_FILE = "knowledge.sqlite3"
@@ -20,14 +21,44 @@ def make_embedder(settings: ToolExecutorSettings) -> OpenAIEmbedder:
     )
 
 
-def make_knowledge_base(settings: ToolExecutorSettings, embedder: OpenAIEmbedder) -> KnowledgeBase:
-    """The corpus that the settings name, and where its index is kept."""
+def make_knowledge_base(settings: ToolExecutorSettings, embedder: OpenAIEmbedder) -> Knowledge:
+    """The corpus that the settings name, and where its index is kept. Raises StartupError."""
     folder = settings.knowledge_folder
+    if settings.cosmos_endpoint:
+        return _make_cosmos(settings, embedder)
     root = Path(folder) if folder else shipped_corpus()
     cache = Path(settings.data_folder) / INDEX_FILE if settings.data_folder else None
     return KnowledgeBase(
         lambda: read_corpus(root),
         embedder,
         cache,
+        question_seconds=settings.embeddings_seconds,
+    )
+
+
+def _make_cosmos(settings: ToolExecutorSettings, embedder: OpenAIEmbedder) -> Knowledge:
+    """The client library is imported where it is wanted: it takes half a second."""
+    try:
+        from meshkit.cosmos import CosmosContainer, CosmosPlace
+        from tool_executor.knowledge.cosmos import CosmosKnowledge
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"cosmos_endpoint is set, but {error.name} is not installed: install voicemesh[cosmos]"
+        ) from None
+    place = CosmosPlace(
+        settings.cosmos_endpoint,
+        settings.cosmos_database,
+        settings.knowledge_container,
+        settings.cosmos_key.get_secret_value(),
+    )
+    folder = Path(settings.knowledge_folder) if settings.knowledge_folder else None
+    try:
+        container = CosmosContainer(place, seconds=settings.knowledge_seconds)
+    except ValueError as error:
+        raise StartupError(f"VOICEMESH_COSMOS_ENDPOINT: {error}.") from None
+    return CosmosKnowledge(
+        container,
+        embedder,
+        (lambda: read_corpus(folder)) if folder else None,
         question_seconds=settings.embeddings_seconds,
     )

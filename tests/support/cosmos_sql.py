@@ -2,9 +2,9 @@
 
     run("SELECT TOP 2 VALUE c.id FROM c WHERE c.kind = @kind", {"@kind": "session"}, documents)
 
-`SELECT [TOP n] [VALUE] … FROM c [WHERE …] [ORDER BY …] [OFFSET n LIMIT m]`, comparisons, AND, OR,
-NOT, and a few functions. What is not there is refused as a syntax error, as the service does it.
-A query becomes one function of a document, part by part.
+`SELECT [DISTINCT] [TOP n] [VALUE] … FROM c [WHERE …] [ORDER BY …] [OFFSET n LIMIT m]`,
+comparisons, AND, OR, NOT, and a few functions. What is not there is refused as a syntax error, as
+the service does it. A query becomes one function of a document, part by part.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Query:
     """A query, understood."""
 
     top: int | None = None
+    distinct: bool = False
     bare: bool = False
     """SELECT VALUE: no object around the one thing selected."""
     selected: list[tuple[str, Value]] = field(default_factory=list)
@@ -69,8 +70,10 @@ def run(
     for value, downwards in reversed(query.order):
         rows.sort(key=lambda one, value=value: _rank(value(one)), reverse=downwards)  # type: ignore[misc]
     end = None if query.limit is None else query.offset + query.limit
-    rows = rows[query.offset : end][: query.top]
-    return [one for row in rows if (one := _projected(query, row)) is not UNDEFINED]
+    found = [one for row in rows if (one := _projected(query, row)) is not UNDEFINED]
+    if query.distinct:
+        found = [one for index, one in enumerate(found) if one not in found[:index]]
+    return found[query.offset : end][: query.top]
 
 
 def _projected(query: Query, row: Document) -> Any:
@@ -113,6 +116,7 @@ class _Parser:
     def query(self) -> Query:
         query = Query()
         self._need("SELECT")
+        query.distinct = bool(self._eat("DISTINCT"))
         query.top = self._count() if self._eat("TOP") else None
         query.bare = bool(self._eat("VALUE"))
         if not self._eat("*"):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from meshkit.settings import SettingsError, load_settings
+from meshkit.startup import StartupError
 from tool_executor.ingest.conversion import FolderWrong, Report, convert
 from tool_executor.knowledge import CorpusInvalid, KnowledgeUnavailable
 from tool_executor.settings import ToolExecutorSettings
@@ -29,7 +30,7 @@ def ingest(documents: Path, knowledge: Path, no_embed: bool) -> None:
 
     Each folder in DOCUMENTS is a collection. Only what changed is converted and embedded; what is
     gone from DOCUMENTS is taken out. Exit codes: 0 all done, 1 some documents could not be taken
-    in, 2 wrong usage, 3 the embeddings endpoint does not answer.
+    in, 2 wrong usage, 3 the embeddings endpoint, or Cosmos DB, does not answer.
     """
     console = Console(stderr=True)
     try:
@@ -71,11 +72,11 @@ def _embed(knowledge: Path, console: Console) -> None:
         passages = asyncio.run(_embedded(settings, console))
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
-    except CorpusInvalid as error:
+    except (CorpusInvalid, StartupError) as error:
         raise click.UsageError(str(error)) from None
     except KnowledgeUnavailable as error:
         click.echo(
-            f"the embeddings endpoint does not answer ({error}): what is converted and embedded so"
+            f"the passages cannot be embedded now ({error}): what is converted and embedded so"
             " far is kept. Start a mesh with `voicemesh up`, or set VOICEMESH_EMBEDDINGS_BASE_URL,"
             " and run this again; or add --no-embed.",
             err=True,
@@ -96,4 +97,5 @@ async def _embedded(settings: ToolExecutorSettings, console: Console) -> int:
         try:
             return len(await base.prepare(progress))
         finally:
+            await base.aclose()
             await embedder.aclose()

@@ -1,8 +1,8 @@
 """The knowledge base: passages, embedded once, found by meaning.
 
 `passages` makes them from Markdown, `index` keeps and searches their vectors; here the two meet
-what embeds. Nothing is embedded twice: vectors are kept by content, so that a changed document
-costs only its own passages.
+what embeds, in one process. `cosmos` does the same in Cosmos DB, behind the port in `ports`. Nothing
+is embedded twice: vectors are kept by content, so that a changed document costs only its own passages.
 """
 
 from __future__ import annotations
@@ -10,48 +10,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from tool_executor.knowledge.index import Hit, Vector, VectorCache, VectorIndex
 from tool_executor.knowledge.passages import CorpusInvalid, Passage, read_corpus, shipped_corpus
+from tool_executor.knowledge.ports import (
+    BATCH,
+    BATCH_SECONDS,
+    Embedder,
+    Knowledge,
+    KnowledgeUnavailable,
+    Progress,
+    embedded,
+)
 
 __all__ = [
     "CorpusInvalid",
     "Embedder",
     "Hit",
+    "Knowledge",
     "KnowledgeBase",
     "KnowledgeUnavailable",
     "Passage",
     "read_corpus",
     "shipped_corpus",
 ]
-
-BATCH = 32
-"""Passages embedded by one request."""
-BATCH_SECONDS = 30.0
-"""Time for such a request; nobody waits on the line for it."""
-
-
-Progress = Callable[[int, int], None]
-
-
-class KnowledgeUnavailable(Exception):
-    """The knowledge base cannot answer now. The message is for logs."""
-
-
-class Embedder(Protocol):
-    """What turns texts into vectors."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model; vectors of two models are never compared."""
-        ...
-
-    async def embed(self, texts: Sequence[str], seconds: float) -> Sequence[Sequence[float]]:
-        """One vector a text, in order, within so long. Raises KnowledgeUnavailable."""
-        ...
 
 
 class KnowledgeBase:
@@ -100,6 +82,9 @@ class KnowledgeBase:
         """Names of the collections. Raises KnowledgeUnavailable."""
         return (self._index or await self.prepare()).collections
 
+    async def aclose(self) -> None:
+        """Nothing is held but memory."""
+
     async def _make(self, progress: Progress) -> VectorIndex:
         passages = await asyncio.to_thread(self._read)
         model, digests = self._embedder.model, [passage.digest for passage in passages]
@@ -132,7 +117,4 @@ class KnowledgeBase:
             yield dict(zip(batch, vectors, strict=True))
 
     async def _vectors(self, texts: Sequence[str], seconds: float) -> list[Vector]:
-        embedded = await self._embedder.embed(texts, seconds)
-        if len(embedded) != len(texts):
-            raise KnowledgeUnavailable("the embeddings endpoint left texts out")
-        return [np.asarray(vector, np.float32) for vector in embedded]
+        return await embedded(self._embedder, texts, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from meshkit.clock import SystemClock
 from meshkit.settings import load_settings
 from tool_executor.customers import demo_customers
-from tool_executor.knowledge import KnowledgeBase
+from tool_executor.knowledge import Knowledge
 from tool_executor.settings import ToolExecutorSettings
 from tool_executor.tools.accounts import AccountTools
 from tool_executor.tools.knowledge_base import KnowledgeTools
@@ -14,7 +14,7 @@ from tool_executor.wiring import make_embedder, make_knowledge_base
 from toolkit import Tool, tools_of
 
 
-def shipped_tools(knowledge: KnowledgeBase) -> list[Tool]:
+def shipped_tools(knowledge: Knowledge) -> list[Tool]:
     """Every tool of this service."""
     customers = demo_customers()
     groups = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from meshkit.logging import get_logger
-from tool_executor.knowledge import CorpusInvalid, Hit, KnowledgeBase, KnowledgeUnavailable
+from tool_executor.knowledge import CorpusInvalid, Hit, Knowledge, KnowledgeUnavailable
 from tool_executor.knowledge.passages import sentences
 from toolkit import Effect, ToolResult, tool
 
@@ -41,7 +41,7 @@ class SearchArguments(BaseModel, extra="forbid"):
 class KnowledgeTools:
     """The tool that answers from documents."""
 
-    def __init__(self, knowledge: KnowledgeBase) -> None:
+    def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
 
     @tool(

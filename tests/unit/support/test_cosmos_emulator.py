@@ -113,6 +113,7 @@ DOCUMENTS: list[dict[str, Any]] = [
         ("SELECT VALUE c.tags FROM c", [["x"]]),
         ("SELECT VALUE c.id FROM c WHERE c.n = '1'", []),
         ("SELECT VALUE c.id FROM c ORDER BY VectorDistance(c.v, @q)", ["a", "b", "c"]),
+        ("SELECT DISTINCT VALUE c.n > 1 FROM c", [True, False]),
         ("SELECT TOP @most VALUE c.id FROM c WHERE c.none != 1", []),
     ],
 )

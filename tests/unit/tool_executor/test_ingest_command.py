@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
+from tests.support.cosmos_emulator import CosmosEmulator, Fault
 from tests.support.embeddings_endpoint import EmbeddingsEndpoint, embeddings_thread
 
 
@@ -76,7 +77,7 @@ def test_an_endpoint_that_is_away_is_said_and_nothing_is_lost(
     monkeypatch.setenv("VOICEMESH_EMBEDDINGS_BASE_URL", f"http://127.0.0.1:{port}/v1")
     result = run(documents)
     assert result.exit_code == 3
-    assert "does not answer" in result.stderr
+    assert "cannot be embedded now" in result.stderr
     assert "--no-embed" in result.stderr
     assert (documents.parent / "knowledge" / "fees" / "a.md").is_file()
 
@@ -85,6 +86,39 @@ def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     result = run(tmp_path / "absent", "--no-embed")
     assert result.exit_code == 2
     assert "is not a folder of documents" in result.stderr
+
+
+def test_with_cosmos_the_passages_are_put_there(
+    documents: Path, endpoint: EmbeddingsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = [{"path": "/vector", "dataType": "float32", "distanceFunction": "cosine"}]
+    with CosmosEmulator() as account:
+        account.add(
+            *("voicemesh", "knowledge", ["/collection"]),
+            vectorEmbeddingPolicy={"vectorEmbeddings": vectors},
+        )
+        monkeypatch.setenv("VOICEMESH_COSMOS_ENDPOINT", account.endpoint)
+        monkeypatch.setenv("VOICEMESH_COSMOS_KEY", account.key)
+        result = run(documents)
+        assert result.exit_code == 0, result.output
+        stored = account.documents("voicemesh", "knowledge")
+        assert {(one["collection"], one["title"]) for one in stored} == {
+            ("fees", "Overdraft"),
+            ("fees", "Wire"),
+        }
+        account.always = Fault(403)
+        result = run(documents)
+    assert result.exit_code == 3
+    assert "voicemesh/knowledge" in result.stderr
+
+
+def test_a_cosmos_that_cannot_be_is_wrong_usage(
+    documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICEMESH_COSMOS_ENDPOINT", "http://db.example")
+    result = run(documents)
+    assert result.exit_code == 2
+    assert "VOICEMESH_COSMOS_ENDPOINT" in result.stderr
 
 
 def test_it_is_listed_among_the_commands() -> None:
