@@ -21,6 +21,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from meshkit import metrics
+from meshkit.redaction import redact_attributes
 from meshkit.tasks import off_the_loop
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def annotate(**attributes: str | int | bool) -> None:
     """Set attributes of the span at hand, named as in `span`; empty ones are left out."""
     if _State.tracer is not None:
         given = {k.replace("__", "."): v for k, v in attributes.items() if v != ""}
-        trace.get_current_span().set_attributes(given)
+        trace.get_current_span().set_attributes(redact_attributes(given))
 
 
 def failed(reason: str) -> None:
@@ -169,7 +170,7 @@ def server_span(method: str) -> AbstractContextManager[None]:
 def _recorded(
     tracer: trace.Tracer, name: str, kind: SpanKind, attributes: dict[str, str]
 ) -> Iterator[None]:
-    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    named = redact_attributes({k.replace("__", "."): v for k, v in attributes.items()})
     with tracer.start_as_current_span(
         name, kind=kind, attributes=named, record_exception=False, set_status_on_exception=False
     ) as current:

@@ -38,6 +38,11 @@ _CONTENT = re.compile(
     r"customer|client_name|first_name|last_name|full_name|digits|dtmf|connection_string)$",
     re.I,
 )
+# Things of ours that have names; what a person is called is under `name` alone, or another word.
+_NAMED_THINGS = re.compile(
+    r"(?:^|[_.])(?:tool|agent|service|scenario|pool|engine|model|method|span|host|pod|container|"
+    r"scope|namespace|sdk|process|thread)[_.]name$"
+)
 # Counts of text tokens, whose names end like those of secrets.
 _COUNTED = re.compile(r"(?:^|[_.-])(?:input|output|cached|prompt|completion|total)_token$", re.I)
 _COUNTS = re.compile(
@@ -65,13 +70,17 @@ def redact_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _field(key: str, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    if _CONTENT.search(key) and not _COUNTED.search(key):
+    if _CONTENT.search(key) and not _is_ours(key):
         return WITHHELD
     if isinstance(value, (int, float)):
         return _number(key, value)
     if isinstance(value, str):
         return _string(key, value)
     return _other(key, value, depth)
+
+
+def _is_ours(key: str) -> bool:
+    return bool(_COUNTED.search(key) or _NAMED_THINGS.search(key))
 
 
 def _number(key: str, value: float) -> float | str:
@@ -81,7 +90,8 @@ def _number(key: str, value: float) -> float | str:
 
 
 def _string(key: str, value: str) -> str:
-    if key.rpartition(".")[2] in _IDENTIFIERS and _IDENTIFIER.fullmatch(value) and "@" not in value:
+    own = key.rpartition(".")[2] in _IDENTIFIERS or _NAMED_THINGS.search(key)
+    if own and "@" not in value and _IDENTIFIER.fullmatch(value):
         return value
     if len(value) > MAX_CHARACTERS:
         return redact(value[:MAX_CHARACTERS]) + "…"

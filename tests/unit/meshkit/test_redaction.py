@@ -91,5 +91,20 @@ def test_tokens_of_text_are_counted_and_tokens_that_open_doors_are_withheld() ->
     }
 
 
+def test_names_of_our_things_pass_and_names_of_people_do_not() -> None:
+    fields = {
+        "gen_ai.tool.name": "get_account_summary",
+        "tool_name": "call +1 415 555 2671",
+        "name": "Ada",
+        "caller.name": "Ada",
+    }
+    assert redact_attributes(fields) == {
+        "gen_ai.tool.name": "get_account_summary",
+        "tool_name": "call [phone]",
+        "name": "[withheld]",
+        "caller.name": "[withheld]",
+    }
+
+
 def test_an_id_that_is_somebody_s_number_does_not_pass() -> None:
     assert redact_attributes({"session": "+14155552671"}) == {"session": "[phone]"}

@@ -1,0 +1,20 @@
+"""What a span is told leaves redacted."""
+
+from __future__ import annotations
+
+from meshkit.context import new_trace
+from meshkit.telemetry import annotate, configure_tracing, span
+from tests.support.otlp_sink import otlp_sink
+
+
+async def test_attributes_leave_redacted() -> None:
+    with otlp_sink() as sink:
+        tracing = configure_tracing("gateway", "1.2.3", sink.endpoint)
+        with new_trace(), span("turn", voicemesh__agent="call +1 415 555 2671", said="I am Ada"):
+            annotate(gen_ai__tool__name="verify_identity", cause="ssn 123-45-6789", tokens=12)
+        await tracing.aclose()
+    (turn,) = [s for s in sink.spans if s.name == "turn"]
+    assert turn.attributes["voicemesh.agent"] == "call [phone]"
+    assert turn.attributes["said"] == "[withheld]"
+    assert turn.attributes["gen_ai.tool.name"] == "verify_identity"
+    assert turn.attributes["cause"] == "ssn [number]"
