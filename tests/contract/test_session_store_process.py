@@ -18,6 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from memory.embedded import EmbeddedValkey
+from tests.support.cosmos_emulator import CosmosEmulator
 from voicemesh.session.v1 import journal_event_pb2 as ev
 from voicemesh.session.v1 import journal_pb2 as jr
 from voicemesh.session.v1 import session_store_pb2 as ss
@@ -104,6 +105,44 @@ async def test_redis_down_mid_run_is_told_and_comes_back(tmp_path: Path) -> None
             assert await health(channel) == SERVING
             async with EmbeddedValkey(tmp_path, port=valkey.port):
                 await sessions.CreateSession(request, timeout=5)
+
+
+async def test_it_serves_while_cosmos_is_away_and_archives_when_it_is_there(
+    tmp_path: Path,
+) -> None:
+    with CosmosEmulator() as account:
+        account.add("voicemesh", "sessions", ["/tenant", "/day"], ttl=-1)
+        account.away = True
+        told = {
+            "VOICEMESH_COSMOS_ENDPOINT": account.endpoint,
+            "VOICEMESH_COSMOS_KEY": account.key,
+            "VOICEMESH_ARCHIVE_LINGER_SECONDS": "0",
+        }
+        async with EmbeddedValkey(tmp_path) as valkey:
+            async with process(VOICEMESH_REDIS_URL=valkey.url, **told) as run:
+                address = (await log_of(run, "ready"))["address"]
+                account.away = False
+                async with grpc.aio.insecure_channel(address) as channel:
+                    assert await health(channel) == SERVING
+                    sessions = SessionStoreServiceStub(channel)
+                    request = ss.CreateSessionRequest(session_id="a", request_id="r")
+                    await sessions.CreateSession(request, timeout=5)
+                    await sessions.DeleteSession(ss.DeleteSessionRequest(name="sessions/a"))
+                    await log_of(run, "session archived")
+                run.terminate()
+                assert await run.wait() == 0
+                assert run.stderr is not None
+                assert b"nclosed" not in await run.stderr.read()
+        (stored,) = account.documents("voicemesh", "sessions")
+        assert (stored["id"], stored["reason"], stored["ttl"]) == ("a", "deleted", 90 * 86_400)
+
+
+async def test_two_archives_are_one_too_many() -> None:
+    told = {"VOICEMESH_ARCHIVE_PATH": "a.db", "VOICEMESH_COSMOS_ENDPOINT": "https://db.example"}
+    async with process(VOICEMESH_REDIS_URL="redis://127.0.0.1:1/0", **told) as run:
+        _, said = await run.communicate()
+        assert run.returncode == 2
+        assert said.decode().splitlines()[-1].endswith("name an archive; name one.")
 
 
 async def test_killing_a_replica_in_the_middle_loses_and_doubles_nothing(tmp_path: Path) -> None:
