@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from meshkit.budget import THRESHOLDS
+from meshkit.usage import Unit
+
 OPEN: frozenset[str] = frozenset()
 """Marks a label whose values the deployment names."""
 OPEN_VALUES = 64
@@ -24,6 +27,7 @@ _SHORT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5,
 
 _KINDS = frozenset({"recognizer", "synthesizer"})
 _TIERS = frozenset({"dedicated", "warm", "cold"})
+_PARTS = frozenset(unit.value for unit in Unit)
 _BREAKER = frozenset({"closed", "open", "half_open"})
 
 
@@ -97,6 +101,34 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             "s",
             "gateway: audio that came from callers and went to them",
             {"direction": frozenset({"from_caller", "to_caller"})},
+        ),
+        "voicemesh_agent_cost_total": Metric(
+            "counter",
+            "1",
+            "gateway: money that calls cost, in the price table's currency, by the agent that had the"
+            " floor (`none`: the line, the recogniser) and by what it was for",
+            {"agent": OPEN, "part": _PARTS},
+        ),
+        "voicemesh_tier_cost_total": Metric(
+            "counter",
+            "1",
+            "gateway: the same money by the tier of the speech client (`none`: no client did it)",
+            {"tier": _TIERS | {"none"}, "part": _PARTS},
+        ),
+        "voicemesh_tenant_cost_total": Metric(
+            "counter", "1", "gateway: the same money by tenant", {"tenant": OPEN}
+        ),
+        "voicemesh_budget_alarms_total": Metric(
+            "counter",
+            "1",
+            "gateway: budgets of which a part was used up",
+            {
+                "scope": frozenset({"call", "tenant_day"}),
+                "threshold": frozenset(str(part) for part in THRESHOLDS),
+            },
+        ),
+        "voicemesh_unpriced_calls_total": Metric(
+            "counter", "1", "gateway: calls that used a thing without a price"
         ),
         "voicemesh_model_seconds": Metric(
             "histogram",

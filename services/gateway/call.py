@@ -265,7 +265,7 @@ class Call:
                 self.parts, seconds, _today(), tenant=spec.tenant, scenario=spec.scenario
             )
             self.parts.events.emit("call_cost", **cost)
-        except Exception:  # an observer's fault must not keep a call from ending
+        except Exception:  # what is wrong with money must not keep a call from ending
             logger.exception("the cost of a call was not told")
 
     async def _give_back(self, ending: Ending) -> None:

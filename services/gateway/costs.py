@@ -7,8 +7,6 @@ takes over is told in legs, each by the pod that had it. Budgets alarm and end n
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -18,6 +16,7 @@ from typing import Any
 from gateway.media import SAMPLE_RATE
 from gateway.parts import CallParts
 from gateway.settings import GatewaySettings
+from meshkit import metrics
 from meshkit.budget import Alarm, Budget, TenantSpending
 from meshkit.documents import DocumentError
 from meshkit.logging import get_logger
@@ -41,27 +40,14 @@ class Billing:
     """Provider and model of the telephony, such as `acs` and `pstn-in`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallCost:
-    """A call's leg and its cost, for whoever keeps metrics."""
-
-    tenant: str
-    scenario: str
-    usage: CallUsage
-    cost: Cost
-
-
 @dataclass(slots=True)
 class Accounts:
-    """The money of this pod's calls. `observers` are told of each call at its end."""
+    """The money of this pod's calls."""
 
     prices: PriceTable
     billing: Billing
     call_budget: Decimal
     tenants: TenantSpending
-    observers: list[Callable[[CallCost], None]] = field(default_factory=list)
-    alarms: Counter[tuple[str, Decimal]] = field(default_factory=Counter)
-    """Alarms given, by scope and threshold."""
     _no_price: set[Thing] = field(default_factory=set)
 
     def open(self) -> CallAccount:
@@ -71,12 +57,13 @@ class Accounts:
     def told(self, alarms: list[Alarm]) -> None:
         """Log alarms and count them."""
         for alarm in alarms:
-            self.alarms[alarm.scope, alarm.threshold] += 1
+            threshold = str(alarm.threshold)
+            metrics.add("voicemesh_budget_alarms_total", scope=alarm.scope, threshold=threshold)
             logger.warning(
                 "budget alarm",
                 extra={
                     "scope": alarm.scope,
-                    "threshold": str(alarm.threshold),
+                    "threshold": threshold,
                     "budget": str(alarm.budget),
                     "spent": str(alarm.spent.quantize(SHOWN)),
                     "currency": self.prices.currency,
@@ -115,8 +102,7 @@ class CallAccount:
         self.accounts.missing(cost.unpriced)
         record = as_record(usage, cost)
         logger.info("call cost", extra={"tenant": tenant, "scenario": scenario, **record})
-        for observer in self.accounts.observers:
-            observer(CallCost(tenant, scenario, usage, cost))
+        count(cost, tenant)
         return record
 
     def _usage(self, parts: CallParts, seconds: float) -> CallUsage:
@@ -147,6 +133,18 @@ def usage_of(parts: CallParts, seconds: float, billing: Billing) -> CallUsage:
             )
     usage.add(Thing(*billing.line, Unit.TELEPHONY_MINUTE), Decimal(round(seconds * 1000)) / 60_000)
     return usage
+
+
+def count(cost: Cost, tenant: str) -> None:
+    """Add a cost to the metrics, whose numbers are floats."""
+    for thing, money in cost.parts.items():
+        part, amount = thing.unit.value, float(money)
+        agent, tier = thing.agent or "none", thing.tier or "none"
+        metrics.add("voicemesh_agent_cost_total", amount, agent=agent, part=part)
+        metrics.add("voicemesh_tier_cost_total", amount, tier=tier, part=part)
+    metrics.add("voicemesh_tenant_cost_total", float(cost.total), tenant=tenant or "default")
+    if cost.unpriced:
+        metrics.add("voicemesh_unpriced_calls_total")
 
 
 def as_record(usage: CallUsage, cost: Cost) -> dict[str, Any]:

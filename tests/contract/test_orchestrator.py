@@ -88,6 +88,20 @@ async def test_the_greeting_needs_no_model(mesh: Mesh) -> None:
     assert await mesh.ids_until("t0/end") == ["t0", "t0/s0", "t0/end"]
 
 
+async def test_the_end_of_a_turn_tells_what_the_model_used(mesh: Mesh) -> None:
+    mesh.rig.model.will_answer(
+        Answer(calls=[("get_account_summary", "{}")], usage=(900, 12), cached=512),
+        Answer("Done.", usage=(950, 4)),
+    )
+    async with mesh.rig.line() as line:
+        completed = await line.ask("u1", "What is my balance?")
+    (used,) = completed.model_usage
+    assert (used.provider, used.input_tokens, used.cached_input_tokens) == ("local", 1850, 512)
+    assert used.output_tokens == 16
+    assert used.model
+    assert completed.unmeasured_answers == 0
+
+
 async def test_an_utterance_is_acknowledged_and_answered_sentence_by_sentence(mesh: Mesh) -> None:
     mesh.rig.model.will_answer("It is 1,250.50 dollars. Anything else?")
     async with mesh.rig.line() as line:

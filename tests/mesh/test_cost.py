@@ -16,7 +16,7 @@ from cli.call import Conversation, Line
 from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PRICES = {
     "input_token": "0.001",

@@ -50,6 +50,8 @@ class Answer:
     azure: bool = False
     """Begin with a chunk that has no choices."""
     usage: tuple[int, int] = (10, 5)
+    cached: int | None = None
+    """Of the tokens read, those that were kept; None: the endpoint does not tell."""
 
     def pieces(self) -> list[str]:
         """The text as tokens."""
@@ -199,7 +201,9 @@ def _end(answer: Answer, body: dict[str, Any]) -> Iterable[dict[str, Any]]:
     yield _chunk(body, {}, finish="tool_calls" if answer.calls else "stop")
     if body.get("stream_options", {}).get("include_usage"):
         prompt, completion = answer.usage
-        usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+        usage: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": completion}
+        if answer.cached is not None:
+            usage["prompt_tokens_details"] = {"cached_tokens": answer.cached}
         usage["total_tokens"] = prompt + completion
         yield {**_about(body), "choices": [], "usage": usage}
 

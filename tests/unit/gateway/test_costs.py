@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.costs import Accounts, Billing, CallCost, open_accounts, usage_of
+from gateway.costs import Accounts, Billing, open_accounts, usage_of
 from gateway.parts import CallParts
 from gateway.settings import GatewaySettings
 from gateway.timeline import TurnTimes
 from gateway.turns import ModelUse, Outcome, Turns
+from meshkit import metrics
 from meshkit.budget import TenantSpending
 from meshkit.prices import Price, PriceTable
 from meshkit.startup import StartupError
@@ -72,6 +74,11 @@ def settle(books: Accounts, call: CallParts | None = None) -> dict[str, Any]:
     return books.open().settle(call or parts(), 90.0, DAY, tenant="bank", scenario="banking")
 
 
+def alarms(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    told = [vars(record) for record in caplog.records if record.message == "budget alarm"]
+    return [(record["scope"], record["threshold"]) for record in told]
+
+
 def test_usage_is_what_was_sent_and_told() -> None:
     usage = usage_of(parts(), 90.0, BILLING)
     assert usage.sums() == {
@@ -122,26 +129,52 @@ def test_a_call_alarms_while_it_lives_and_once_a_threshold(
     account, call = books.open(), parts()
     account.watch(call, 90.0, DAY)
     account.watch(call, 90.0, DAY)
-    assert books.alarms == {("call", Decimal("0.8")): 1}
+    assert alarms(caplog) == [("call", "0.8")]
     account.settle(call, 9000.0, DAY, tenant="bank", scenario="banking")
-    assert books.alarms == {("call", Decimal("0.8")): 1, ("call", Decimal(1)): 1}
-    assert caplog.messages.count("budget alarm") == 2
+    assert alarms(caplog) == [("call", "0.8"), ("call", "1")]
 
 
-def test_a_tenant_alarms_over_its_calls_of_the_day() -> None:
+def test_a_tenant_alarms_over_its_calls_of_the_day(caplog: pytest.LogCaptureFixture) -> None:
     books = accounts(tenant_budget="10")
     for _ in range(3):
         settle(books)
-    assert books.alarms == {("tenant_day", Decimal("0.8")): 1, ("tenant_day", Decimal(1)): 1}
+    assert alarms(caplog) == [("tenant_day", "0.8"), ("tenant_day", "1")]
 
 
-def test_observers_are_told_of_each_call() -> None:
-    books, told = accounts(), list[CallCost]()
-    books.observers.append(told.append)
-    settle(books)
-    (cost,) = told
-    assert (cost.tenant, cost.scenario) == ("bank", "banking")
-    assert cost.cost.total == Decimal("4.147")
+class Kept:
+    """What was counted."""
+
+    def __init__(self) -> None:
+        self.sums: Counter[tuple[str, ...]] = Counter()
+
+    def take(self, name: str, value: float, labels: dict[str, str]) -> None:
+        self.sums[name, *labels.values()] += value  # type: ignore[assignment]
+
+
+@pytest.fixture
+def counted() -> Iterator[Kept]:
+    kept = Kept()
+    metrics.switch(kept)
+    yield kept
+    metrics.switch(None)
+
+
+def test_money_is_counted_by_agent_tier_and_tenant(counted: Kept) -> None:
+    settle(accounts(call_budget="4"))
+    sums = {key: pytest.approx(value) for key, value in counted.sums.items()}
+    assert sums["voicemesh_tenant_cost_total", "bank"] == 4.147
+    assert sums["voicemesh_agent_cost_total", "concierge", "output_token"] == 2
+    assert sums["voicemesh_agent_cost_total", "none", "telephony_minute"] == 0.03
+    assert sums["voicemesh_tier_cost_total", "dedicated", "synthesis_character"] == 0.006
+    assert sums["voicemesh_budget_alarms_total", "call", "1"] == 1
+    for name in ("voicemesh_agent_cost_total", "voicemesh_tier_cost_total"):
+        of = sum(value for key, value in counted.sums.items() if key[0] == name)
+        assert of == pytest.approx(4.147), name
+
+
+def test_calls_without_a_whole_price_are_counted(counted: Kept) -> None:
+    settle(accounts(), parts("elsewhere"))
+    assert counted.sums["voicemesh_unpriced_calls_total",] == 1
 
 
 def test_the_profile_says_who_bills() -> None:
