@@ -13,6 +13,8 @@ from meshkit.redaction.spoken import ORDINAL, SPOKEN_NUMBER
 _IBAN = re.compile(r"(?<![\w\]])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.I)
 _SSN = re.compile(r"(?<![\w-])\d{3}([- .])\d{2}\1\d{4}(?![\w-])")
 _RUN = re.compile(r"(?<!\w)[(+]{0,2}\d(?:[ \t\u00a0()./*_-]{0,3}\d){6,}(?!\w)")
+# E.164 with whatever stands between: a plus before eight digits and more is a phone number.
+_INTERNATIONAL = re.compile(r"(?<![\w+])\+\d(?:[ \t\u00a0().-]{0,3}\d){7,14}(?!\d)")
 _LONG = re.compile(r"\d{7,}")
 _SAID_RUN = re.compile(r"(?<![\w$€£])[(+]{0,2}\d(?:[ -]?\d){3,}")
 
@@ -42,7 +44,8 @@ _BORN = re.compile(
     re.I,
 )
 _OWNED = (
-    r"(?:ssn\d?|social(?: security)?|tax id|tin|account|acct|card|credit card|debit card|cvv|cvc|"
+    r"(?:ssn\d?|social(?: security)?|tax id|i?tin|nino|national insurance|account|acct|loan|"
+    r"mortgage|savings|checking|card|credit card|debit card|cvv|cvc|"
     r"security code|pin|pass ?code|otp|one[- ]time (?:code|password|passcode)|"
     r"(?:verification|confirmation|access|auth(?:entication|orization)?|login|sms|mfa|2fa) code|"
     r"member(?:ship)?|policy|passport|driver'?s? licen[sc]e|licen[sc]e|routing|sort code|"
@@ -55,7 +58,9 @@ _BETWEEN = (
 )
 _OWNED_NUMBER = re.compile(
     rf"\b((?:{_OWNED})(?:_?(?:number|no|num|id|code))?(?:'s)?{_BETWEEN})"
-    rf"(?:(?!\d{{1,2}}\b[^\d-])[A-Z]{{0,3}}-?\d(?:[ -]?[A-Z]?\d){{2,}}|{SPOKEN_NUMBER})(?!\w)",
+    rf"(?:(?!\d{{1,2}}\b[^\d-])[A-Z]{{0,3}}-?\d(?:[ -]?[A-Z]?\d){{2,}}|{SPOKEN_NUMBER})(?!\w)"
+    # An amount is nobody's number.
+    r"(?!\s?(?:dollars|euros|pounds|cents|percent|%|USD|EUR|GBP))",
     re.I,
 )
 _CODE = re.compile(
@@ -75,6 +80,7 @@ def without_owned(text: str) -> str:
     """The text without numbers that the words before them give away."""
     text = _BORN.sub(r"\1[date]", text)
     text = _OLD_DATE.sub("[date]", text)
+    text = _INTERNATIONAL.sub("[phone]", text)
     text = _IBAN.sub(_iban, text)
     text = _OWNED_NUMBER.sub(r"\1[number]", text)
     text = _CODE_FIRST.sub("[code]", text)

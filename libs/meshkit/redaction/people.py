@@ -27,6 +27,9 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
         re.I,
     ),
     re.compile(
+        rf"\b((?:[Nn]ame (?:on|for|of|under) (?:the|my|his|her|this) \w+(?: is|'s| was),? )){_NAME}"
+    ),
+    re.compile(
         r"(?<![a-z])((?i:first|last|full|given|family|maiden|middle|caller|customer|client|patient|"
         r"holder|account_holder|display|user|person)[_ -]?(?i:name)[\"']?\s?[=:]\s?)"
         rf"(?:\"(?!\[)[^\"]+\"|'(?!\[)[^']+'|{_CAPS}|{_ONE})",
