@@ -43,13 +43,16 @@ def call_context(**ids: str) -> Iterator[None]:
 
 
 @contextmanager
-def new_trace() -> Iterator[None]:
-    """Begin a trace within the block, unless one is under way."""
+def new_trace(began: float | None = None) -> Iterator[None]:
+    """Begin a trace within the block, unless one is under way.
+
+    `began`: when its call began, in seconds of `time.monotonic`; None: now.
+    """
     if trace.get_current_span().get_span_context().is_valid:
         yield
         return
     if telemetry.is_on():
-        with telemetry.span("call"):
+        with telemetry.span("call", began=began):
             yield
         return
     span_context = trace.SpanContext(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from meshkit.settings import MeshSettings
 
-EXPORT_EACH_SECONDS = 10.0
+EXPORT_EACH_SECONDS = 30.0
 EXPORT_SECONDS = 3.0
 """Time that one export may take."""
 FLUSH_SECONDS = 4.0

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage, context, trace
@@ -33,6 +35,8 @@ logger = logging.getLogger("voicemesh.meshkit.telemetry")  # `meshkit.logging` b
 
 QUEUE_SPANS = 2048
 """Spans that may wait for the collector; the oldest go first."""
+EXPORT_EACH_SECONDS = 5.0
+"""Spans are gathered for this long: an export costs more than the spans in it."""
 EXPORT_SECONDS = 3.0
 """Time that one export may take."""
 FLUSH_SECONDS = 4.0
@@ -43,6 +47,12 @@ SPANS = {
     "turn": "orchestrator: an agent's answer, from its cause to its last segment",
     "chat": "orchestrator: one answer of the model (GenAI conventions)",
     "execute_tool": "tool-executor: the body of a tool (GenAI conventions)",
+    "answer": "gateway: a turn as the caller had it, from the end of speech to its first frame",
+    "stage_final": "gateway: of `answer`, from the end of speech to the final transcript",
+    "stage_first_token": "gateway: then to the model's first token",
+    "stage_first_segment": "gateway: then to the first segment of the answer",
+    "stage_first_audio": "gateway: then to its first audio from the synthesiser",
+    "stage_first_frame": "gateway: then to its first frame on the caller's socket",
 }
 """Every span of ours by name and meaning; a request's span is called `{package.Service}/{Method}`."""
 
@@ -50,6 +60,9 @@ ATTRIBUTES = {
     "voicemesh.session": ("string", "id of the session"),
     "voicemesh.turn": ("string", "id of the turn within the session"),
     "voicemesh.agent": ("string", "name of the agent that answers"),
+    "voicemesh.outcome": ("string", "completed, interrupted or failed"),
+    "voicemesh.slow": ("bool", "whether the first frame came later than a caller takes for prompt"),
+    "voicemesh.resumed": ("bool", "whether the turn was taken up where another pod left it"),
     "error.type": ("string", "type of what ended the span, or the reason that was answered"),
     "rpc.system": ("string", "grpc"),
     "gen_ai.operation.name": ("string", "chat or execute_tool"),
@@ -140,11 +153,21 @@ def is_on() -> bool:
 
 
 def span(
-    name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str
+    name: str,
+    kind: SpanKind = SpanKind.INTERNAL,
+    began: float | None = None,
+    **attributes: str,
 ) -> AbstractContextManager[None]:
-    """A span around the block, child of the one at hand; `gen_ai__tool__name` for dots in names."""
+    """A span around the block, child of the one at hand; `gen_ai__tool__name` for dots in names.
+
+    `began`: seconds of `time.monotonic`; None: now.
+    """
     tracer = _State.tracer
-    return _OFF if tracer is None else _recorded(tracer, name, kind, attributes)
+    if tracer is None:
+        return _OFF
+    return _recorded(
+        tracer, name, kind, None if began is None else _wall(began, _epoch()), attributes
+    )
 
 
 def annotate(**attributes: str | int | bool) -> None:
@@ -161,6 +184,54 @@ def failed(reason: str) -> None:
         trace.get_current_span().set_status(Status(StatusCode.ERROR))
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A span of what is over. Times are `time.monotonic` seconds."""
+
+    name: str
+    began: float
+    ended: float
+    attributes: Mapping[str, str | bool] = field(default_factory=dict)
+    """By their full names."""
+    failure: str = ""
+    """Why it failed; empty: it did not."""
+
+
+def tell_past(whole: Past, parts: Sequence[Past] = ()) -> None:
+    """Record a span of the past, child of the one at hand, with `parts` as its children."""
+    tracer = _State.tracer
+    if tracer is None:
+        return
+    epoch = _epoch()
+    recorded = tracer.start_span(
+        whole.name,
+        attributes=redact_attributes(whole.attributes),
+        start_time=_wall(whole.began, epoch),
+    )
+    inside = trace.set_span_in_context(recorded)
+    for part in parts:
+        tracer.start_span(
+            part.name,
+            inside,
+            attributes=part.attributes,
+            start_time=_wall(part.began, epoch),
+        ).end(_wall(part.ended, epoch))
+    if whole.failure:
+        recorded.set_attribute("error.type", whole.failure)
+        recorded.set_status(Status(StatusCode.ERROR))
+    recorded.end(_wall(whole.ended, epoch))
+
+
+def _epoch() -> int:
+    """Nanoseconds to add to the monotonic clock for the wall clock as it stands now. Looked at once
+    for spans that must fit each other, since it may be set meanwhile."""
+    return time.time_ns() - time.monotonic_ns()
+
+
+def _wall(monotonic: float, epoch: int) -> int:
+    return epoch + round(monotonic * 1e9)
+
+
 def server_span(method: str) -> AbstractContextManager[None]:
     """A span around the handling of a request."""
     return span(method, SpanKind.SERVER, rpc__system="grpc")
@@ -168,11 +239,20 @@ def server_span(method: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _recorded(
-    tracer: trace.Tracer, name: str, kind: SpanKind, attributes: dict[str, str]
+    tracer: trace.Tracer,
+    name: str,
+    kind: SpanKind,
+    start_time: int | None,
+    attributes: dict[str, str],
 ) -> Iterator[None]:
     named = redact_attributes({k.replace("__", "."): v for k, v in attributes.items()})
     with tracer.start_as_current_span(
-        name, kind=kind, attributes=named, record_exception=False, set_status_on_exception=False
+        name,
+        kind=kind,
+        attributes=named,
+        start_time=start_time,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as current:
         try:
             yield
@@ -241,7 +321,7 @@ def _provider(
         BatchSpanProcessor(
             Counting(exporter),
             max_queue_size=QUEUE_SPANS,
-            schedule_delay_millis=1000,
+            schedule_delay_millis=EXPORT_EACH_SECONDS * 1000,
             export_timeout_millis=EXPORT_SECONDS * 1000,
         )
     )

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from gateway import meters, notices
+from gateway import meters, notices, turn_spans
 from gateway.conversation_client import Conversation
 from gateway.events import CallEvents
 from gateway.heard import SpokenText
@@ -244,6 +244,7 @@ class Answering:
             self._floor.turn_over()
         self._events.emit("turn_finished", **turn.as_event())
         meters.turn_finished(turn)
+        turn_spans.tell(turn)
 
     def _notice_done(self, heard: bool) -> None:
         if self._notice is not None and not self._notice.done():

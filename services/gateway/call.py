@@ -46,13 +46,13 @@ class Call:
     ) -> None:
         self.spec = spec
         self.began = datetime.now(UTC)
+        self._began_at = CLOCK()  # before its parts, which time themselves
         self.done = asyncio.Event()
         self.parts: CallParts = assemble(spec, socket, peers, settings, self._spawn)
         self._account = account
         self._socket = socket
         self._settings = settings
         self._previous = previous
-        self._began_at = CLOCK()
         self._ended_at: float | None = None
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = loop.create_future()
@@ -85,7 +85,7 @@ class Call:
 
     async def run(self) -> None:
         """Live the call to its end. Never raises but for cancellation."""
-        with new_trace(), call_context(session=self.spec.session):
+        with new_trace(self._began_at), call_context(session=self.spec.session):
             ending = endings.DRAINING
             self.parts.events.emit(
                 "call_started", session=self.spec.session, scenario=self.spec.scenario, agent=""

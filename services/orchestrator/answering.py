@@ -18,7 +18,7 @@ from google.protobuf.duration_pb2 import Duration
 from agentkit import Agent
 from meshkit.context import call_context
 from meshkit.logging import get_logger
-from meshkit.telemetry import failed, span
+from meshkit.telemetry import annotate, failed, span
 from orchestrator import records
 from orchestrator.history import Round, Segment, ToolCall, TurnRecord
 from orchestrator.journal import Journal
@@ -134,6 +134,7 @@ class Answering:
         turn = self._turn(left.record, self._now())
 
         async def answer() -> None:
+            annotate(voicemesh__resumed=True)
             if left.record.interrupted:
                 raise asyncio.CancelledError  # the caller had cut it off before the move
             if left.ended:

@@ -11,6 +11,7 @@ from acs_standin.caller import PlacedCall
 from cli.call import Conversation, Line
 from meshkit.call_graph import EDGES, built
 from meshkit.metrics_table import METRICS
+from meshkit.telemetry import SPANS
 from tests.support.otlp_sink import OtlpSink, ReceivedSpan, otlp_sink
 from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
@@ -58,7 +59,7 @@ def test_a_call_is_one_trace_whose_edges_are_the_call_graph(told: OtlpSink) -> N
     # Without a quota in the settings, the speech-pool asks the session-store nothing.
     assert edges(spans) == declared - {("speech-pool", "session-store")}
     names = {span.name for span in spans}
-    assert {"call", "turn", "chat", "execute_tool"} <= names
+    assert set(SPANS) <= names
     ids = {span.id for span in spans}
     assert [span.name for span in spans if span.parent and span.parent not in ids] == []
     assert all(root.begin <= span.begin for span in spans)
