@@ -81,6 +81,11 @@ class StereoRecording:
         return len(self._left) / (2 * SAMPLE_RATE)
 
     @property
+    def caller(self) -> bytes:
+        """The left channel alone, PCM."""
+        return bytes(self._left)
+
+    @property
     def agent(self) -> bytes:
         """The right channel alone, PCM."""
         return bytes(self._right)

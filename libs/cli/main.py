@@ -30,6 +30,7 @@ from cli.ports import Ports
 from cli.process import MeshError
 from cli.report import CallReport
 from cli.tools import tools
+from cli.trace import trace
 
 MESH_BROKE, USAGE, NO_MESH, CALL_FAILED, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -72,6 +73,7 @@ def main() -> None:
 
 main.add_command(tools)
 main.add_command(config)
+main.add_command(trace)
 
 
 @main.command()

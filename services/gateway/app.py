@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
@@ -17,6 +18,8 @@ from gateway.calls import KEPT_CALLS, KEPT_SECONDS, Calls, describe
 from gateway.events import CallEvent, CallEvents
 from gateway.peers import Readiness
 from gateway.problems import Problem, answer_problems
+from gateway.timeline import mouth_to_ear_ms, parts
+from gateway.turns import Turn
 
 KEEP_ALIVE_SECONDS = 15.0
 
@@ -29,6 +32,7 @@ def make_app(calls: Calls, readiness: Readiness, control_key: str) -> FastAPI:
     app.state.control_key = control_key
     app.include_router(_health)
     app.include_router(_calls)
+    app.include_router(_latency)
     answer_problems(app)
     return app
 
@@ -45,6 +49,8 @@ async def _authorised(request: Request) -> None:
 
 _health = APIRouter()
 _calls = APIRouter(prefix="/api/v1/calls", dependencies=[Depends(_authorised)])
+
+_latency = APIRouter(prefix="/api/v1/latency", dependencies=[Depends(_authorised)])
 
 
 def _registry(request: Request) -> Calls:
@@ -99,9 +105,26 @@ async def get_call(call: FoundCall) -> dict[str, Any]:
 
 @_calls.get("/{session}/timeline")
 async def get_timeline(call: FoundCall) -> dict[str, Any]:
-    """A row for each turn."""
-    rows = [{**turn.as_event(), "agent": turn.agent} for turn in call.parts.turns.all()]
-    return {"session": call.spec.session, "turns": rows}
+    """A row for each turn, with the parts of its way from mouth to ear."""
+    rows = [_timeline_row(turn) for turn in call.parts.turns.all()]
+    return {"session": call.spec.session, "scenario": call.spec.scenario, "turns": rows}
+
+
+def _timeline_row(turn: Turn) -> dict[str, Any]:
+    times = turn.times.as_milliseconds()
+    return {
+        **turn.as_event(),
+        "agent": turn.agent,
+        "state": "finished" if turn.finished else "live",
+        "mouth_to_ear_ms": mouth_to_ear_ms(times),
+        "parts": [asdict(part) for part in parts(times)],
+    }
+
+
+@_latency.get("")
+async def get_latency(request: Request) -> dict[str, Any]:
+    """Percentiles of the newest turns of calls that are over, by scenario, agent and cause."""
+    return {"rows": _registry(request).latencies.as_json()}
 
 
 @_calls.get("/{session}/events")

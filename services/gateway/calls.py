@@ -11,6 +11,7 @@ from typing import Any, Self
 from gateway import endings
 from gateway.call import Call
 from gateway.costs import open_accounts
+from gateway.latencies import Latencies
 from gateway.media import SAMPLE_RATE
 from gateway.meters import CallMeters
 from gateway.parts import CallSpec
@@ -40,6 +41,7 @@ class Calls:
         self._settings = settings
         self._address = address
         self.accounts = open_accounts(settings)
+        self.latencies = Latencies()
         self._live: dict[str, Call] = {}
         self._ended: OrderedDict[str, tuple[float, Call]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,6 +115,7 @@ class Calls:
     def _bury(self, call: Call) -> None:
         session = call.spec.session
         self._meters.ended(call)
+        self.latencies.add(call.spec.scenario, call.parts.turns.all())
         if self._live.get(session) is call:
             del self._live[session]
             self._ended[session] = (asyncio.get_running_loop().time(), call)

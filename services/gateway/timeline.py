@@ -6,7 +6,17 @@ media, any other from its own start. Times are seconds of one monotonic clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+MARKS = {
+    "final": "end_of_speech_to_final_ms",
+    "first_token": "to_first_token_ms",
+    "first_segment": "to_first_segment_ms",
+    "first_audio": "to_first_audio_ms",
+    "first_frame": "to_first_frame_ms",
+}
+"""The moments between mouth and ear, in their order, and where a row has each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class TurnTimes:
     first_segment: float | None = None
     first_audio: float | None = None
     first_frame: float | None = None
+    last_heard: float | None = None
+    """When the newest audio of it ended that the caller heard, whole or cut."""
 
     def as_milliseconds(self) -> dict[str, float | None]:
         """The row of the timeline table, each from the origin."""
@@ -44,6 +56,7 @@ class TurnTimes:
             "to_first_segment_ms": self._since(self.first_segment),
             "to_first_audio_ms": self._since(self.first_audio),
             "to_first_frame_ms": self._since(self.first_frame),
+            "to_last_heard_ms": self._since(self.last_heard),
         }
 
     def _since(self, moment: float | None) -> float | None:
@@ -53,3 +66,36 @@ class TurnTimes:
 def after_utterance(times: UtteranceTimes) -> TurnTimes:
     """The times of a turn that an utterance caused."""
     return TurnTimes(times.end_of_speech, final=times.accepted, sent=times.accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a turn waited for, named by the moment that ended the wait; milliseconds."""
+
+    name: str
+    begin_ms: float
+    """From the turn's origin."""
+    ms: float
+
+
+def parts(row: Mapping[str, float | None]) -> list[Part]:
+    """The parts of a row's way from mouth to ear, without gaps or overlap.
+
+    A moment that did not happen has no part: its time is in the next one. A moment that lies after
+    a later one counts as that one, since the first token is of another machine's clock.
+    """
+    known = [(name, value) for name, key in MARKS.items() if (value := row.get(key)) is not None]
+    least, ends = float("inf"), []
+    for name, value in reversed(known):
+        least = min(least, value)
+        ends.append((name, max(0.0, least)))
+    made, begin = [], 0.0
+    for name, end in reversed(ends):
+        made.append(Part(name, begin, round(end - begin, 2)))
+        begin = end
+    return made
+
+
+def mouth_to_ear_ms(row: Mapping[str, float | None]) -> float | None:
+    """From the turn's origin to its first frame; None if none left."""
+    return row.get("to_first_frame_ms")

@@ -123,6 +123,22 @@ async def test_lists_live_calls_and_keeps_those_that_ended() -> None:
         assert told["duration_ms"] >= 400
 
 
+async def test_latency_counts_the_turns_of_calls_that_are_over() -> None:
+    async with rig() as mesh:
+        await one_call(mesh, "call-1")
+        await one_call(mesh, "call-2")
+        status, body = await mesh.get("/api/v1/latency")
+    assert status == 200
+    rows = {row["cause"]: row for row in body["rows"]}
+    assert set(rows) == {"greeting", "utterance"}
+    assert {(row["scenario"], row["agent"], row["turns"]) for row in body["rows"]} == {
+        ("banking", "a", 2)
+    }
+    answers = rows["utterance"]["ms"]
+    assert set(answers["mouth_to_ear"]) == {"p50", "p95", "p99"}
+    assert answers["mouth_to_ear"]["p99"] >= answers["first_token"]["p99"] > 0
+
+
 @pytest.mark.parametrize("path", ["", "/timeline", "/events"])
 async def test_a_call_that_is_not_here_is_a_problem_that_says_what_to_do(path: str) -> None:
     async with rig() as mesh:
@@ -158,6 +174,8 @@ async def test_with_a_control_key_it_is_asked_for_everywhere_but_at_the_probes()
             assert (await mesh.get(f"/api/v1/calls{path}"))[0] == 401
             wrong = {"Authorization": f"Bearer {KEY}x"}
             assert (await mesh.get(f"/api/v1/calls{path}", **wrong))[0] == 401
+        assert (await mesh.get("/api/v1/latency"))[0] == 401
+        assert (await mesh.get("/api/v1/latency", **BEARER)) == (200, {"rows": []})
         assert (await mesh.get("/api/v1/calls", **BEARER))[0] == 200
         assert (await mesh.get("/healthz"))[0] == 200
         assert (await mesh.get("/readyz"))[0] == 200

@@ -90,6 +90,7 @@ def test_the_timeline_counts_from_the_end_of_speech() -> None:
         "to_first_segment_ms": 300.0,
         "to_first_audio_ms": 350.0,
         "to_first_frame_ms": 351.0,
+        "to_last_heard_ms": None,
     }
 
 
