@@ -59,6 +59,8 @@ def test_the_corpus_is_large_and_says_what_must_go() -> None:
     [("tuned on", 0, 0.95, 0.95), ("held out", 1, 0.93, 0.95)],
 )
 def test_recall_and_precision(half: str, part: int, recall: float, precision: float) -> None:
+    # The held-out floor was 0.95 until a second batch of texts brought recall below it; general rules
+    # were added after, and it was lowered. No independent batch has been written yet.
     score = scored(part)
     print(
         f"\nredaction, {half}: recall {score.recall:.3f} of {score.positives}, "
