@@ -143,6 +143,7 @@ class Answering:
         elif found := self._turns.of_segment(played.segment):
             turn, spoken = found
             turn.pending.discard(played.segment)
+            self._heard_until_now(turn, played)
             self._heard(played, len(spoken.text), interrupted=False)
             self._report(turn)
 
@@ -224,6 +225,7 @@ class Answering:
             if found is None:
                 continue
             length = self._heard_length(found[1], played)
+            self._heard_until_now(found[0], played)
             self._heard(played, length, interrupted=True)
             if heard_last is None or played.heard_samples:
                 heard_last = (played.segment, length)
@@ -231,6 +233,10 @@ class Answering:
 
     def _heard_length(self, spoken: SpokenText, played: Played) -> int:
         return spoken.heard_length(played.heard_samples, played.received_samples, played.complete)
+
+    def _heard_until_now(self, turn: Turn, played: Played) -> None:
+        if played.heard_samples:
+            turn.times.last_heard = self._clock()
 
     def _heard(self, played: Played, length: int, *, interrupted: bool) -> None:
         self._journal.heard(played.segment, played.heard_samples, length, interrupted=interrupted)

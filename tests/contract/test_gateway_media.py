@@ -109,6 +109,10 @@ async def test_the_timeline_has_a_row_for_each_turn_in_the_order_of_a_turn() -> 
     order = ["end_of_speech_to_final_ms", "to_first_segment_ms", "to_first_audio_ms"]
     steps = [times[name] for name in [*order, "to_first_frame_ms"]]
     assert steps == sorted(steps)
+    assert times["to_last_heard_ms"] > times["to_first_frame_ms"]
+    assert sum(part["ms"] for part in answer["parts"]) == pytest.approx(
+        answer["mouth_to_ear_ms"], abs=0.1
+    )
     assert times["to_first_token_ms"] >= times["end_of_speech_to_final_ms"] + 4
     assert (answer["model_ms"], answer["tool_ms"]) == (5.0, 2.0)
     assert (answer["cause"], answer["agent"], answer["outcome"]) == ("u1", "a", "completed")
