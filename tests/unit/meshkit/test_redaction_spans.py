@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshkit.context import new_trace
+from meshkit.redaction import redact_attributes
 from meshkit.telemetry import annotate, configure_tracing, span
 from tests.support.otlp_sink import otlp_sink
 
@@ -18,3 +19,9 @@ async def test_attributes_leave_redacted() -> None:
     assert turn.attributes["said"] == "[withheld]"
     assert turn.attributes["gen_ai.tool.name"] == "verify_identity"
     assert turn.attributes["cause"] == "ssn [number]"
+
+
+def test_the_conventions_names_of_models_pass_and_a_providers_name_elsewhere_does_not() -> None:
+    told = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
+    assert redact_attributes(told) == told
+    assert redact_attributes({"provider.name": "Ada"}) != {"provider.name": "Ada"}
