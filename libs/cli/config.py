@@ -45,7 +45,7 @@ def explain_command(service: str | None, as_json: bool) -> None:
         raise click.UsageError(f"there is no service {service!r}; use one of {', '.join(SERVICES)}")
     chosen = [service] if service else list(SERVICES)
     try:
-        said = asyncio.run(_said())
+        said = asyncio.run(said_remotely())
         explained = {name: _explained(name, said) for name in chosen}
     except SettingsError as error:
         click.echo(f"voicemesh: {error}", err=True)
@@ -59,8 +59,8 @@ def explain_command(service: str | None, as_json: bool) -> None:
         Console().print(_table(name, rows))
 
 
-async def _said() -> Mapping[str, Any]:
-    """What App Configuration says; nothing, with a sentence, where it is away."""
+async def said_remotely() -> Mapping[str, Any]:
+    """What App Configuration says; nothing, with a sentence on standard error, where it is away."""
     base = load_settings(MeshSettings, {})
     if not base.appconfig_endpoint.get_secret_value():
         return {}
@@ -73,13 +73,13 @@ async def _said() -> Mapping[str, Any]:
 
 
 def _explained(service: str, said: Mapping[str, Any]) -> list[Explained]:
-    accepted = accept(_settings_class(service), of_service(said, service), {})
+    accepted = accept(settings_class(service), of_service(said, service), {})
     for name, why in accepted.refused.items():
         click.echo(f"voicemesh: {service} refuses {name} of App Configuration. {why}", err=True)
     return explain(accepted.settings, os.environ, accepted.values, yaml_settings(os.environ))
 
 
-def _settings_class(service: str) -> type[MeshSettings]:
+def settings_class(service: str) -> type[MeshSettings]:
     """By name, since the command starts services and never imports them."""
     module = importlib.import_module(f"{service.replace('-', '_')}.settings")
     (found,) = [

@@ -18,6 +18,7 @@ from rich.console import Console
 from acs_standin.caller import DialError, PlacedCall
 from cli.call import CallFailed, Conversation, Line
 from cli.config import config
+from cli.doctor import doctor
 from cli.extensions import ExtensibleGroup
 from cli.lines import LinesError, demo_lines, from_file, from_text
 from cli.logs import MeshLogs
@@ -74,6 +75,7 @@ def main() -> None:
 main.add_command(tools)
 main.add_command(config)
 main.add_command(trace)
+main.add_command(doctor)
 
 
 @main.command()

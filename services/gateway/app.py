@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
@@ -22,6 +23,7 @@ from gateway.timeline import mouth_to_ear_ms, parts
 from gateway.turns import Turn
 
 KEEP_ALIVE_SECONDS = 15.0
+VERSION = version("voicemesh")
 
 
 def make_app(calls: Calls, readiness: Readiness, control_key: str) -> FastAPI:
@@ -75,7 +77,7 @@ FoundCall = Annotated[Call, Depends(_found)]
 @_health.get("/healthz")
 async def healthz() -> dict[str, str]:
     """The process lives."""
-    return {"status": "ok"}
+    return {"status": "ok", "version": VERSION}
 
 
 @_health.get("/readyz")
