@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
+from gateway import diagnostics
 from gateway.access import bearer_matches
 from gateway.call import Call
 from gateway.calls import KEPT_CALLS, KEPT_SECONDS, Calls, describe
@@ -26,15 +27,25 @@ KEEP_ALIVE_SECONDS = 15.0
 VERSION = version("voicemesh")
 
 
-def make_app(calls: Calls, readiness: Readiness, control_key: str) -> FastAPI:
-    """The app. With an empty `control_key` nobody is asked for one."""
+def make_app(
+    calls: Calls,
+    readiness: Readiness,
+    control_key: str,
+    diagnosed: Callable[[], bool] = lambda: False,
+) -> FastAPI:
+    """The app. With an empty `control_key` nobody is asked for one, and nothing is diagnosed.
+
+    `diagnosed`: whether diagnostics are given now.
+    """
     app = FastAPI(title="voicemesh gateway", openapi_url=None)
     app.state.calls = calls
     app.state.readiness = readiness
     app.state.control_key = control_key
+    app.state.diagnostics = diagnostics.Diagnostics(diagnosed)
     app.include_router(_health)
     app.include_router(_calls)
     app.include_router(_latency)
+    app.include_router(diagnostics.router, dependencies=[Depends(_authorised)])
     answer_problems(app)
     return app
 

@@ -1,0 +1,56 @@
+"""Diagnostics over HTTP: to nobody unless they are switched on and a key guards them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support.gateway_rig import rig
+
+KEY = "k" * 32
+BEARER = {"Authorization": f"Bearer {KEY}"}
+PATHS = ("/api/v1/diagnostics/tasks", "/api/v1/diagnostics/profile?seconds=0.05")
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "status"),
+    [
+        ({}, {}, 403),
+        ({"diagnostics": True}, {}, 403),
+        ({"control_key": KEY}, BEARER, 403),
+        ({"control_key": KEY, "diagnostics": True}, {}, 401),
+        ({"control_key": KEY, "diagnostics": True}, {"Authorization": f"Bearer x{KEY}"}, 401),
+        ({"control_key": KEY, "diagnostics": True}, BEARER, 200),
+    ],
+)
+async def test_who_is_told(
+    settings: dict[str, object], headers: dict[str, str], status: int
+) -> None:
+    async with rig(**settings) as mesh:
+        for path in PATHS:
+            answered, body = await mesh.get(path, **headers)
+            assert answered == status, body
+            assert status != 403 or "VOICEMESH_DIAGNOSTICS" in body["detail"]
+
+
+async def test_the_tasks_of_a_call_are_among_those_told() -> None:
+    async with rig(control_key=KEY, diagnostics=True) as mesh, mesh.call():
+        await mesh.until("turn_finished", turn="t0")
+        _, body = await mesh.get(PATHS[0], **BEARER)
+    places = [place for task in body["tasks"] for place in task["waits_at"]]
+    assert body["count"] == len(body["tasks"])
+    assert any(place.startswith("gateway.call.") for place in places)
+
+
+async def test_one_profile_at_a_time_and_not_for_long() -> None:
+    async with rig(control_key=KEY, diagnostics=True) as mesh:
+        path = "/api/v1/diagnostics/profile?seconds="
+        for seconds in ("0", "31", "long"):
+            assert (await mesh.get(path + seconds, **BEARER))[0] == 422
+        both = await asyncio.gather(*(mesh.get(path + "0.5", **BEARER) for _ in range(2)))
+        assert sorted(status for status, _ in both) == [200, 409]
+        profile = next(body for status, body in both if status == 200)
+        assert 0 < profile["samples"] <= 51
+        assert sum(row["samples"] for row in profile["stacks"]) == profile["samples"]
+        assert (await mesh.get(path + "0.05", **BEARER))[0] == 200
