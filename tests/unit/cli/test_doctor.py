@@ -19,6 +19,7 @@ from cli.doctor_checks import Finding, Status
 from cli.main import main
 from cli.ports import Ports
 from gateway.settings import GatewaySettings
+from memory.embedded import EmbeddedValkey
 from meshkit.call_graph import SERVICES
 from tests.support.certificates import PrivateCA
 from tests.support.gateway_rig import NOWHERE, rig
@@ -140,6 +141,14 @@ async def test_redis_that_is_not_set_is_none_or_is_away() -> None:
     (away,) = await probes.store({"redis_url": away_url, **common})
     assert [unset.status, none.status, away.status] == [WARN, FAIL, FAIL]
     assert "hush" not in repr(away)
+
+
+async def test_redis_that_keeps_what_it_is_given(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path, port=0) as valkey:
+        common: dict[str, Any] = {"redis_cluster": False, "store_durability": "disk"}
+        (found,) = await probes.store({"redis_url": valkey.url, **common})
+    assert found.status is OK
+    assert "durability disk" in found.said
 
 
 async def test_the_clock_is_compared_with_the_date_of_a_server() -> None:
