@@ -1,7 +1,7 @@
 """Counting and measuring: `add`, `record` and `gauge` by the names of `metrics_table`.
 
 Off, which is how a process starts, each costs a look at a variable. `metrics_export` switches it on
-and is the only one to know where the numbers go. Gauges are set on the event loop, once a second, by
+and is the only one to know where the numbers go. Gauges are set on the event loop, every few seconds, by
 what `watch` was given: a scrape never reads a service's state from another thread.
 """
 
@@ -17,8 +17,9 @@ from meshkit.metrics_table import METRICS, OPEN_VALUES, OTHER, Metric
 
 logger = logging.getLogger("voicemesh.meshkit.metrics")
 
-SAMPLE_SECONDS = 1.0
-"""Between two looks at what is watched, and at the event loop's lag."""
+SAMPLE_SECONDS = 5.0
+"""Between two looks at what is watched, and at the event loop's lag: waking an idle process costs more
+than what it then does, and a scrape comes less often."""
 
 Watcher = Callable[[], None]
 
@@ -91,7 +92,7 @@ def gauge(name: str, value: float, **labels: str) -> None:
 
 
 def watch(watcher: Watcher) -> Callable[[], None]:
-    """Call `watcher` each SAMPLE_SECONDS, to set gauges, until the returned function is called."""
+    """Call `watcher` every SAMPLE_SECONDS, to set gauges, until the returned function is called."""
     if _State.instruments is None:
         return lambda: None
     watchers = _State.watchers

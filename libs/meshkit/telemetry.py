@@ -35,8 +35,9 @@ logger = logging.getLogger("voicemesh.meshkit.telemetry")  # `meshkit.logging` b
 
 QUEUE_SPANS = 2048
 """Spans that may wait for the collector; the oldest go first."""
-EXPORT_EACH_SECONDS = 5.0
-"""Spans are gathered for this long: an export costs more than the spans in it."""
+EXPORT_EACH_SECONDS = 10.0
+"""Spans are gathered for this long, or until a batch is full: an export costs more than the few spans
+in it. A pod that is killed takes with it what it had gathered."""
 EXPORT_SECONDS = 3.0
 """Time that one export may take."""
 FLUSH_SECONDS = 4.0

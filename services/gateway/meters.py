@@ -47,7 +47,7 @@ def turn_finished(turn: Turn) -> None:
 
 
 class CallMeters:
-    """Tells what the live calls have come to, each second and at each end."""
+    """Tells what the live calls have come to, every few seconds and at each end."""
 
     def __init__(self, live: Callable[[], Iterable[Call]]) -> None:
         self._live = live

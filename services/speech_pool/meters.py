@@ -1,4 +1,4 @@
-"""What the pools count: allocations, opens, closes, and their state each second.
+"""What the pools count: allocations, opens, closes, and their state every few seconds.
 
 `meshkit.metrics_table` has the names.
 """
@@ -59,7 +59,7 @@ def look(stats: Iterable[PoolStats]) -> None:
 
 
 def watching(stats: Callable[[], Iterable[PoolStats]]) -> Callable[[], None]:
-    """Set the gauges each second, until the returned function is called."""
+    """Set the gauges every few seconds, until the returned function is called."""
     return metrics.watch(lambda: look(stats()))
 
 
