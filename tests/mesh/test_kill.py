@@ -18,7 +18,7 @@ from cli.call import CallFailed, Conversation, Line
 from cli.mesh import LocalMesh
 from tests.support.tonetext import encode
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 PATIENCE_SECONDS = 30.0
 EVENTS_SECONDS = 5.0
 

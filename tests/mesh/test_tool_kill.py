@@ -23,7 +23,7 @@ from tests.support.store_calls import create
 from voicemesh.tools.v1 import outcome_pb2
 from voicemesh.tools.v1 import tool_executor_pb2 as pb
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 RESULT, UNKNOWN = "It is paid.", "OUTCOME_UNKNOWN"
 
 

@@ -28,7 +28,7 @@ from tests.support.store import RunningStore, running_store
 from tests.support.store_calls import acquire, create
 from voicemesh.orchestrator.v1 import orchestrator_pb2 as pb
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 AGENTS = Path(__file__).parents[2] / "services" / "orchestrator" / "agents"
 PAY = Answer(calls=[("pay", {"amount": 5})])
 RUN = "sessions/a/t1/0/0"
