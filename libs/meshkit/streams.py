@@ -72,6 +72,8 @@ class HeartbeatStream(Generic[Out, In]):
         self._sent_at = 0.0
         self._writing = asyncio.Lock()
         self._writes: set[asyncio.Future[None]] = set()
+        self._under_way: asyncio.Task[Any] | None = None
+        """The write that gRPC has now."""
         self._reader: asyncio.Task[Any] | None = None
 
     async def __aenter__(self) -> Self:
@@ -111,11 +113,14 @@ class HeartbeatStream(Generic[Out, In]):
             if not self._sends or self._write is None:
                 raise self._gone()
             self._sent_at = self._time()
+            self._under_way = asyncio.current_task()
             try:
                 await self._write(message)
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
                 self._sends = False
                 raise await self._why_ended() from None
+            finally:
+                self._under_way = None
 
     async def receive(self) -> In | None:
         """The next message that is no heartbeat; None when the peer is done. Raises MeshError."""
@@ -254,3 +259,16 @@ class ServerStream(HeartbeatStream[Out, In]):
         super().__init__(
             context.read, context.write, make, interval=interval, peer_sends=reads, load=load
         )
+
+    async def __aexit__(self, *exc: object) -> None:
+        """The write under way ends first, within the time of a silent peer.
+
+        gRPC would refuse the status that follows while it has a write, though its task is cancelled,
+        and the peer would hear nothing of how the call ended.
+        """
+        self._sends = False
+        try:
+            if self._under_way is not None:
+                await asyncio.wait({self._under_way}, timeout=MISSED_HEARTBEATS * self._interval)
+        finally:
+            await super().__aexit__(*exc)

@@ -185,3 +185,65 @@ async def test_a_cancelled_write_does_not_break_the_stream(converse) -> None:
             await stream.send(utterance("whole"))
             while (await stream.receive()).utterance_ack.utterance != "whole":
                 pass
+
+
+async def test_a_refusal_reaches_the_peer_though_a_write_is_under_way(converse) -> None:
+    async def refuse(stream: ServerStream[pb.ConverseResponse, pb.ConverseRequest]) -> None:
+        await stream.receive()
+        stream.post(pb.ConverseResponse(ready=pb.ConversationReady(agent="agents/a" * 1000)))
+        await asyncio.sleep(0)  # gRPC has the write, and no answer of it yet
+        raise MeshError(Reason.POD_DRAINING, "this pod takes no conversation")
+
+    async with await converse(refuse) as stream:
+        await stream.send(utterance("u1"))
+        with pytest.raises(MeshError) as caught:
+            while await stream.receive() is not None:
+                pass
+    assert caught.value.is_reason(Reason.POD_DRAINING)
+
+
+class SlowContext:
+    """A context whose write ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.written = 0
+
+    async def read(self) -> object:
+        await asyncio.Event().wait()
+        return grpc.aio.EOF
+
+    async def write(self, message: object) -> None:
+        self.begun.set()
+        await self.may_end.wait()
+        self.written += 1
+
+
+def slow_stream(context: SlowContext) -> ServerStream[pb.ConverseResponse, pb.ConverseRequest]:
+    return ServerStream(context, pb.ConverseResponse, interval=INTERVAL)
+
+
+async def test_leaving_waits_for_the_write_under_way_and_begins_no_other() -> None:
+    context = SlowContext()
+    stream = await slow_stream(context).__aenter__()
+    posted = [stream.post(pb.ConverseResponse()) for _ in range(2)]
+    await context.begun.wait()
+    leaving = asyncio.create_task(stream.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    assert not leaving.done()
+    context.may_end.set()
+    await leaving
+    assert context.written == 1
+    assert await posted[0] is None
+    with pytest.raises((MeshError, asyncio.CancelledError)):
+        await posted[1]
+
+
+async def test_leaving_waits_no_longer_than_for_a_silent_peer() -> None:
+    context = SlowContext()
+    stream = await slow_stream(context).__aenter__()
+    stream.post(pb.ConverseResponse())
+    await context.begun.wait()
+    async with asyncio.timeout(10 * INTERVAL):
+        await stream.__aexit__(None, None, None)
+    assert context.written == 0
