@@ -37,6 +37,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "taskName",
     _REDACTED,
 }
+_OURS = frozenset({"service", _REPEATED})
 _TRACEBACKS = logging.Formatter()
 
 
@@ -119,7 +120,15 @@ class _Sink(logging.StreamHandler[TextIO]):
 
 def _kind(record: logging.LogRecord) -> _Kind:
     session = getattr(record, "session", "") if record.levelno < logging.WARNING else ""
-    return record.name, record.levelno, str(record.msg), str(session)
+    return record.name, record.levelno, _words(record.msg), _words(session)
+
+
+def _words(value: object) -> str:
+    """What a record was given as text; its type where it has none to give."""
+    try:
+        return str(value)
+    except Exception:
+        return f"[{type(value).__name__}]"
 
 
 class _StampIds(logging.Filter):
@@ -141,12 +150,21 @@ class Redaction(logging.Filter):
     """Takes personal data and secrets out of a record, in place, so that no later sink has them.
 
     Any handler that does not come after ours must be given one of its own. A record is redacted
-    once.
+    once. One that cannot be put in words (arguments that do not fit the message, an object whose text
+    fails) is told without its content: logging never fails its caller.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, _REDACTED, False):
             return True
+        try:
+            self._redact(record)
+        except Exception as error:
+            _withhold(record, error)
+        setattr(record, _REDACTED, True)
+        return True
+
+    def _redact(self, record: logging.LogRecord) -> None:
         record.msg, record.args = redact(record.getMessage()), None
         if record.exc_info:
             record.exc_text = redact(_TRACEBACKS.formatException(record.exc_info))
@@ -155,8 +173,16 @@ class Redaction(logging.Filter):
             record.stack_info = redact(record.stack_info)
         own = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         vars(record).update(redact_fields(own))
-        setattr(record, _REDACTED, True)
-        return True
+
+
+def _withhold(record: logging.LogRecord, error: Exception) -> None:
+    """Leave of a record only where it came from, the call at hand, and what it failed with."""
+    for name in vars(record).keys() - _STANDARD - _OURS:
+        delattr(record, name)
+    vars(record).update(current_ids())
+    record.msg, record.args = "a log record could not be put in words", None
+    record.exc_info = record.exc_text = record.stack_info = None
+    record.at, record.cause = f"{record.filename}:{record.lineno}", type(error).__name__
 
 
 class _ConsoleFormatter(logging.Formatter):

@@ -76,3 +76,44 @@ def test_unknown_ids_are_refused() -> None:
 def test_only_the_ids_travel() -> None:
     with call_context(session="a"):
         assert dict(outgoing_metadata()) == {"baggage": "voicemesh.session=a"}
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("Alice Jones has no words")
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "extra", "cause"),
+    [
+        pytest.param("bad %d", ("Alice Jones",), {}, "TypeError", id="arguments do not fit"),
+        pytest.param("bad %s", (Unspeakable(),), {}, "RuntimeError", id="argument without text"),
+        pytest.param(Unspeakable(), (), {}, "RuntimeError", id="message without text"),
+        pytest.param("bad", (), {"error": [{Unspeakable(): 1}]}, "RuntimeError", id="field"),
+    ],
+)
+def test_a_record_that_cannot_be_put_in_words_is_told_without_its_content(
+    message: object,
+    arguments: tuple[object, ...],
+    extra: dict[str, object],
+    cause: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("gateway")
+    with call_context(session="a"):
+        logging.getLogger("library").warning(message, *arguments, extra={"who": "Alice"} | extra)
+    said = capsys.readouterr().err
+    record = json.loads(said)
+    assert record["message"] == "a log record could not be put in words"
+    assert record["cause"] == cause
+    assert record["at"].startswith("test_logging.py:")
+    assert record["session"] == "a"
+    assert "Alice" not in said
+
+
+def test_a_session_without_text_does_not_fail_the_caller_of_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("gateway")
+    get_logger("x").info("m", extra={"session": Unspeakable()})
+    assert json.loads(capsys.readouterr().err)["session"] == "[Unspeakable]"
