@@ -1,14 +1,16 @@
 """Who may connect: media tickets, the control key, and which address may be bound without them.
 
 A media ticket is a JWT (HS256, RFC 7519) with `session` (an id, or `*` for any), `scenario`,
-`scope` (space-separated, must hold `media.stream`) and `exp`. It is bound to the call and reusable:
-ACS dials the same URL again when streaming is restarted.
+`scope` (space-separated, must hold `media.stream`), `exp` and, where a deployment serves several,
+`tenant`. It is bound to the call and reusable: ACS dials the same URL again when streaming is
+restarted.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 
 import jwt
@@ -18,6 +20,7 @@ from meshkit.startup import StartupError
 MEDIA_SCOPE = "media.stream"
 ANY_SESSION = "*"
 _ALGORITHM = "HS256"
+_TENANT = re.compile(r"[A-Za-z0-9._-]{0,64}")
 
 
 class TicketRefused(Exception):
@@ -30,9 +33,11 @@ class Ticket:
 
     session: str
     scenario: str
+    tenant: str = ""
+    """Whose call it is; empty: the ticket does not say."""
 
 
-def sign_ticket(key: str, session: str, scenario: str, expires_at: int) -> str:
+def sign_ticket(key: str, session: str, scenario: str, expires_at: int, tenant: str = "") -> str:
     """A ticket for the `ticket=` of a media URL; `expires_at` in seconds of the Unix epoch."""
     claims = {
         "session": session,
@@ -40,6 +45,8 @@ def sign_ticket(key: str, session: str, scenario: str, expires_at: int) -> str:
         "scope": MEDIA_SCOPE,
         "exp": expires_at,
     }
+    if tenant:
+        claims["tenant"] = tenant
     return jwt.encode(claims, key, algorithm=_ALGORITHM)
 
 
@@ -62,7 +69,10 @@ def read_ticket(key: str, text: str, session: str, scope: str = MEDIA_SCOPE) -> 
         raise TicketRefused(f"the ticket lacks the scope {scope}")
     if claims["session"] not in (ANY_SESSION, session):
         raise TicketRefused("the ticket is for another session")
-    return Ticket(str(claims["session"]), str(claims["scenario"]))
+    tenant = str(claims.get("tenant", ""))
+    if not _TENANT.fullmatch(tenant):
+        raise TicketRefused("the ticket's tenant is not a name of at most 64 of A-Z a-z 0-9 . _ -")
+    return Ticket(str(claims["session"]), str(claims["scenario"]), tenant)
 
 
 def bearer_matches(header: str, key: str) -> bool:

@@ -78,9 +78,14 @@ class Calls:
         kept = self._ended.get(session)
         return kept[1] if kept else None
 
-    def start(self, session: str, scenario: str, socket: MediaSocket) -> Call:
+    def is_of_another(self, session: str, tenant: str) -> bool:
+        """Whether a live call of this session belongs to another tenant."""
+        live = self._live.get(session)
+        return live is not None and live.spec.tenant != tenant
+
+    def start(self, session: str, scenario: str, socket: MediaSocket, tenant: str = "") -> Call:
         """Begin a call on a socket. A live call of the same session is taken over from."""
-        spec = CallSpec(session, scenario, self._address())
+        spec = CallSpec(session, scenario, self._address(), tenant)
         call = Call(
             spec,
             socket,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.media import CloseCode
+from gateway.ownership import AnothersSession
 from meshkit.errors import MeshError, PeerUnreachable, Reason
 
 
@@ -33,6 +34,7 @@ NO_CAPACITY_SPOKEN = Ending("no_capacity", CloseCode.DONE, "all speech clients a
 NO_CAPACITY = Ending("no_capacity", CloseCode.TRY_AGAIN_LATER, "all speech clients are in use")
 SERVICE_LOST = Ending("service_lost", CloseCode.INTERNAL, "a service of the mesh was lost")
 SERVICE_REFUSED = Ending("service_refused", CloseCode.INTERNAL, "a service of the mesh refused")
+NOT_ALLOWED = Ending("not_allowed", CloseCode.AUTHENTICATION, "the session is another tenant's")
 SESSION_ENDED = Ending("session_ended", CloseCode.MALFORMED, "the session is over; dial a new call")
 
 _NO_ROOM = (Reason.POOL_EXHAUSTED, Reason.QUOTA_EXHAUSTED)
@@ -75,6 +77,8 @@ class Failure:
         """How the call ends for it; `spoken`: the caller was told."""
         if self.error.is_reason(Reason.CALL_OWNER_SUPERSEDED):
             return TAKEN_OVER
+        if isinstance(self.error, AnothersSession):
+            return NOT_ALLOWED
         if self.error.is_reason(Reason.SESSION_ENDED):
             return SESSION_ENDED
         if self.full:

@@ -65,6 +65,7 @@ class Dialled:
 
     session: str
     scenario: str
+    tenant: str = ""
     refusal: str = ""
     """Why it may not come in; empty: it may."""
 
@@ -74,18 +75,18 @@ def dialled(request: WSUpgradeRequest, settings: GatewaySettings) -> Dialled:
     query = parse_qs(urlsplit(request.path.decode("latin-1")).query)
     asked = query.get("scenario", [""])[0]
     session = _session(request.headers.get(CONNECTION_HEADER, ""))
-    scenario = asked or settings.default_scenario
+    scenario, tenant = asked or settings.default_scenario, settings.tenant
     if not settings.media_key and _elsewhere(request.headers.get("origin", "")):
-        return Dialled(session, scenario, "pages of other hosts need a ticket")
+        return Dialled(session, scenario, refusal="pages of other hosts need a ticket")
     if settings.media_key:
         try:
             ticket = read_ticket(settings.media_key, query.get("ticket", [""])[0], session)
         except TicketRefused as refused:
-            return Dialled(session, scenario, str(refused))
+            return Dialled(session, scenario, refusal=str(refused))
         if asked and asked != ticket.scenario:
-            return Dialled(session, scenario, "the ticket is for another scenario")
-        scenario = ticket.scenario
-    return Dialled(session, scenario)
+            return Dialled(session, scenario, refusal="the ticket is for another scenario")
+        scenario, tenant = ticket.scenario, ticket.tenant or tenant
+    return Dialled(session, scenario, tenant)
 
 
 def _session(connection_id: str) -> str:
@@ -204,13 +205,20 @@ class MediaListener(WSListener):
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Metadata):
-            self._call = self._calls.start(self._wanted.session, self._wanted.scenario, self)
+            self._begin()
         elif self._call is None:
             return
         elif isinstance(message, Audio):
             self._call.hear(message.pcm)
         elif isinstance(message, Dtmf):
             self._call.press(message.tone)
+
+    def _begin(self) -> None:
+        wanted = self._wanted
+        if self._calls.is_of_another(wanted.session, wanted.tenant):
+            self.close(CloseCode.AUTHENTICATION, "the call is another tenant's")
+            return
+        self._call = self._calls.start(wanted.session, wanted.scenario, self, wanted.tenant)
 
     def _fragment(self, frame: WSFrame) -> None:
         """A message in parts: gathered up to the same bound as a whole one."""

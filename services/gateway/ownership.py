@@ -26,6 +26,10 @@ PAGE_SIZE = 500
 MAX_PAGES = 200
 
 
+class AnothersSession(MeshError):
+    """The session belongs to another tenant than the call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The call as it stands when this pod takes it."""
@@ -41,12 +45,20 @@ class Ownership:
     """One call's session and owner record. `address` is where other pods would forward to."""
 
     def __init__(
-        self, fleet: Fleet, session_id: str, scenario: str, *, address: str, ttl_seconds: float
+        self,
+        fleet: Fleet,
+        session_id: str,
+        scenario: str,
+        tenant: str,
+        *,
+        address: str,
+        ttl_seconds: float,
     ) -> None:
         self._fleet = fleet
         self._id = session_id
         self._name = f"sessions/{session_id}"
         self._scenario = scenario
+        self._tenant = tenant
         self._address = address
         self._ttl_seconds = ttl_seconds
         self._ttl = Duration()
@@ -54,7 +66,10 @@ class Ownership:
         self.epoch = 0
 
     async def open(self) -> Opened:
-        """Make the session if there is none, and take the call. Raises MeshError."""
+        """Make the session if there is none, and take the call.
+
+        Raises MeshError, AnothersSession if it is another tenant's.
+        """
         existed = await self._create()
         self.epoch = await self._acquire()
         return await self._earlier() if existed else Opened(self.epoch)
@@ -89,7 +104,9 @@ class Ownership:
 
     async def _create(self) -> bool:
         """True if the session was there already."""
-        session = session_store_pb2.Session(scenario=f"scenarios/{self._scenario}")
+        session = session_store_pb2.Session(
+            scenario=f"scenarios/{self._scenario}", tenant=self._tenant
+        )
         request = session_store_pb2.CreateSessionRequest(
             session_id=self._id, session=session, request_id=uuid.uuid4().hex
         )
@@ -98,13 +115,18 @@ class Ownership:
         except MeshError as error:
             if not error.is_reason(Reason.SESSION_EXISTS):
                 raise
-            await self._call(
-                SessionStoreServiceStub,
-                "GetSession",
-                session_store_pb2.GetSessionRequest(name=self._name),
-            )
+            await self._check_tenant()
             return True
         return False
+
+    async def _check_tenant(self) -> None:
+        """A ticket for any session must not open another tenant's. Raises AnothersSession."""
+        request = session_store_pb2.GetSessionRequest(name=self._name)
+        kept = await self._call(SessionStoreServiceStub, "GetSession", request)
+        if kept.session.tenant != self._tenant:
+            raise AnothersSession(
+                Reason.CALLER_NOT_ALLOWED, f"{self._name} is another tenant's; dial a new call"
+            )
 
     async def _acquire(self) -> int:
         request = ownership_pb2.AcquireCallRequest(

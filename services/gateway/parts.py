@@ -104,6 +104,7 @@ def assemble(
         peers.session_store,
         spec.session,
         spec.scenario,
+        spec.tenant,
         address=spec.address,
         ttl_seconds=settings.call_owner_seconds,
     )

@@ -29,6 +29,12 @@ class GatewaySettings(MeshSettings):
     default_scenario: str = Field(
         "banking", description="Scenario of a call whose URL and ticket name none."
     )
+    tenant: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,64}$",
+        description="Tenant of a call whose ticket names none; its sessions, archive and cost are told"
+        " apart by it. Empty: the deployment has one tenant.",
+    )
     media_key: str = Field(
         "",
         description="Secret of at least 32 characters that media tickets are signed with (HS256)."
@@ -102,7 +108,9 @@ class GatewaySettings(MeshSettings):
     )
 
     prices_file: str = Field(
-        "", description="YAML file of what things cost; empty: list prices that come with us."
+        "",
+        description="YAML file of what things cost; empty: the examples that come with us,"
+        " which are no provider's checked prices.",
     )
     speech_billing: str = Field(
         "",

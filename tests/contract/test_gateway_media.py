@@ -12,7 +12,7 @@ from acs_standin.caller import PlacedCall
 from gateway import notices
 from gateway.access import sign_ticket
 from meshkit.errors import MeshError, Reason
-from tests.support.gateway_peers import OrchestratorScript
+from tests.support.gateway_peers import OrchestratorScript, StoredSession
 from tests.support.gateway_rig import NOWHERE, Rig, rig
 from tests.support.scripted_engine import Script
 from tests.support.tonetext import decode, encode
@@ -330,6 +330,37 @@ async def test_with_a_key_a_signed_ticket_is_required() -> None:
         async with mesh.call(query=f"?ticket={good}"):
             await mesh.until("turn_finished", turn="t0")
         assert mesh.orchestrator.said[0].start.scenario == "scenarios/claims"
+
+
+async def test_a_call_belongs_to_the_tenant_of_its_ticket_or_else_of_the_deployment() -> None:
+    def ticket(session: str, tenant: str = "") -> str:
+        return f"?ticket={sign_ticket(KEY, session, 'claims', soon(), tenant)}"
+
+    async with rig(media_key=KEY, tenant="south") as mesh:
+        async with mesh.call("one", query=ticket("one", "north")):
+            await mesh.until("turn_finished", "one", turn="t0")
+            async with mesh.call("one", query=ticket("*", "east")) as intruder:
+                assert await closed(intruder) == 4001
+            assert len(mesh.calls.live) == 1
+        async with mesh.call("two", query=ticket("two")):
+            await mesh.until("turn_finished", "two", turn="t0")
+        tenants = {name: kept.tenant for name, kept in mesh.store.sessions.items()}
+        assert tenants == {"sessions/one": "north", "sessions/two": "south"}
+
+
+async def test_a_session_of_another_tenant_is_not_opened_again() -> None:
+    any_of = {
+        tenant: f"?ticket={sign_ticket(KEY, '*', 'claims', soon(), tenant)}"
+        for tenant in ("north", "east")
+    }
+    async with rig(media_key=KEY) as mesh:
+        for name in ("sessions/one", "sessions/two"):
+            mesh.store.sessions[name] = StoredSession("scenarios/claims", "north")
+        async with mesh.call("one", query=any_of["east"]) as intruder:
+            assert await closed(intruder) == 4001
+        assert mesh.orchestrator.said == []
+        async with mesh.call("two", query=any_of["north"]):
+            await mesh.until("turn_finished", "two", turn="t0")
 
 
 async def test_the_scenario_of_the_url_is_used_where_no_ticket_is_asked_for() -> None:

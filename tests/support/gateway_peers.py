@@ -138,6 +138,7 @@ class StoredSession:
     """A session as the double keeps it."""
 
     scenario: str
+    tenant: str = ""
     epoch: int = 0
     events: list[journal_event_pb2.JournalEvent] = field(default_factory=list)
 
@@ -164,14 +165,14 @@ class StoreDouble(
         self._check()
         if name in self.sessions:
             raise MeshError(Reason.SESSION_EXISTS, name)
-        self.sessions[name] = StoredSession(request.session.scenario)
+        self.sessions[name] = StoredSession(request.session.scenario, request.session.tenant)
         return session_store_pb2.CreateSessionResponse(session=session_store_pb2.Session(name=name))
 
     async def GetSession(self, request: Any, _: Any) -> Any:
         """Read a session."""
-        self._get(request.name)
+        tenant = self._get(request.name).tenant
         return session_store_pb2.GetSessionResponse(
-            session=session_store_pb2.Session(name=request.name)
+            session=session_store_pb2.Session(name=request.name, tenant=tenant)
         )
 
     async def AcquireCall(self, request: Any, _: Any) -> Any:

@@ -32,6 +32,12 @@ def test_a_ticket_for_any_session_lets_every_session_in() -> None:
     assert read_ticket(KEY, sign_ticket(KEY, "*", "banking", SOON), "other").session == "*"
 
 
+def test_a_ticket_may_name_the_tenant() -> None:
+    text = sign_ticket(KEY, "call-1", "banking", SOON, tenant="north")
+    assert read_ticket(KEY, text, "call-1").tenant == "north"
+    assert read_ticket(KEY, sign_ticket(KEY, "call-1", "banking", SOON), "call-1").tenant == ""
+
+
 def claims(**changes: object) -> dict[str, object]:
     known: dict[str, object] = {
         "session": "call-1",
@@ -54,6 +60,7 @@ def claims(**changes: object) -> dict[str, object]:
         ({"session": "call-2"}, "another session"),
         ({"session": None}, "not valid"),
         ({"scenario": None}, "not valid"),
+        ({"tenant": "two words"}, "tenant is not a name"),
     ],
 )
 def test_a_ticket_that_says_something_else_is_refused(
