@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from meshkit.clock import Clock, SystemClock
 from meshkit.errors import MeshError, Reason, invalid
 from meshkit.names import lease_name, parse_lease, session_id
-from speech_pool.pools import Pools, raising
+from speech_pool.pools import POOL_FAILURES, Pools, raising, reason_of
 from speech_pool.running import RunningStreams
 from speech_pool.statistics import pool_stats, watch_pools
 from speech_pool.tiers import TIER_NUMBERS, TIERS
@@ -21,6 +19,8 @@ from warmpool import AllocationTier, Lease
 
 if TYPE_CHECKING:
     import grpc
+    from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.timestamp_pb2 import Timestamp
 
     Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -31,7 +31,12 @@ ANSWER_MARGIN_SECONDS = 0.05
 
 
 class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
-    """The leases of this pod; `address` tells where it is reached, once that is known."""
+    """The leases of this pod; `address` tells where it is reached, once that is known.
+
+    AllocateClient is on the way to a call's first word, and is asked again for each stream. Code that
+    runs once in a while costs a multiple of what it does in a loop, so its path is short: answers are
+    filled in place (messages put into messages are copied), and nothing is wrapped around what raises.
+    """
 
     def __init__(
         self,
@@ -39,13 +44,14 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         running: RunningStreams,
         address: Callable[[], str],
         heartbeat_seconds: float,
-        clock: Clock | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        """`wall`: seconds since 1970, for the times that leave the pod."""
         self._pools = pools
         self._running = running
-        self._address = address
+        self._address = functools.cache(address)  # requests ask, so it is known
         self._heartbeat = heartbeat_seconds
-        self._clock = clock or SystemClock()
+        self._wall = wall
 
     async def AllocateClient(
         self, request: pb.AllocateClientRequest, context: Context
@@ -59,7 +65,7 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
             )
         ttl, max_wait, allowed = _ttl(request), _max_wait(request), _allowed(request)
         async with self._pools.counted(pool, session):
-            with raising():
+            try:
                 lease = await pool.allocate(
                     session,
                     request_id=request.request_id,
@@ -68,10 +74,12 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
                     max_wait_seconds=max_wait,
                     deadline=self._deadline(context.time_remaining()),
                 )
-        return pb.AllocateClientResponse(
-            lease=self._lease(lease, request.client_kind),
-            allocation_duration=_duration(lease.allocation_seconds),
-        )
+            except POOL_FAILURES as error:
+                raise reason_of(error) from None
+        response = pb.AllocateClientResponse()
+        self._fill(response.lease, lease, request.client_kind)
+        _set(response.allocation_duration, lease.allocation_seconds)
+        return response
 
     async def RenewLease(
         self, request: pb.RenewLeaseRequest, context: Context
@@ -81,7 +89,9 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         kind, pool = self._pools.holding(name.lease)
         with raising():
             lease = pool.renew(name.lease, _ttl(request), session=name.session)
-        return pb.RenewLeaseResponse(lease=self._lease(lease, kind))
+        response = pb.RenewLeaseResponse()
+        self._fill(response.lease, lease, kind)
+        return response
 
     async def ReleaseLease(
         self, request: pb.ReleaseLeaseRequest, context: Context
@@ -115,16 +125,12 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
             return None
         return self._pools.clock() + max(0.0, remaining - ANSWER_MARGIN_SECONDS)
 
-    def _lease(self, lease: Lease, kind: pb.ClientKind) -> pb.Lease:
-        left = lease.expires_at - self._pools.clock()
-        seconds, part = divmod(self._clock.now().timestamp() + left, 1.0)
-        return pb.Lease(
-            name=lease_name(lease.session, lease.lease_id),
-            client_kind=kind,
-            tier=TIER_NUMBERS[lease.tier],
-            address=self._address(),
-            expire_time=Timestamp(seconds=int(seconds), nanos=int(part * 1e9)),
-        )
+    def _fill(self, told: pb.Lease, lease: Lease, kind: pb.ClientKind) -> None:
+        told.name = lease_name(lease.session, lease.lease_id)
+        told.client_kind = kind
+        told.tier = TIER_NUMBERS[lease.tier]
+        told.address = self._address()
+        _set(told.expire_time, self._wall() + lease.expires_at - self._pools.clock())
 
 
 def _allowed(request: pb.AllocateClientRequest) -> frozenset[AllocationTier] | None:
@@ -154,6 +160,7 @@ def _max_wait(request: pb.AllocateClientRequest) -> float | None:
     return seconds
 
 
-def _duration(seconds: float) -> Duration:
+def _set(told: Duration | Timestamp, seconds: float) -> None:
     whole, part = divmod(seconds, 1.0)
-    return Duration(seconds=int(whole), nanos=int(part * 1e9))
+    told.seconds = int(whole)
+    told.nanos = int(part * 1e9)

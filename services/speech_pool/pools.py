@@ -20,7 +20,7 @@ from warmpool import (
     LeaseNotOwned,
     OpenFailed,
     PoolClosed,
-    PoolDraining,
+    PoolError,
     PoolExhausted,
     PoolObserver,
     PoolOptions,
@@ -32,6 +32,7 @@ from warmpool import (
 RECOGNIZER = pb.CLIENT_KIND_RECOGNIZER
 SYNTHESIZER = pb.CLIENT_KIND_SYNTHESIZER
 PROVIDER_RETRY_SECONDS = 1.0
+_UNCOUNTED = nullcontext()
 
 
 class Pools:
@@ -96,7 +97,7 @@ class Pools:
 
     def counted(self, pool: WarmPool[Any], session: str) -> AbstractAsyncContextManager[None]:
         """Grant a lease within the block, counted against the provider's limits where there are any."""
-        return self._quotas.taken(pool.name, session) if self._quotas else nullcontext()
+        return self._quotas.taken(pool.name, session) if self._quotas else _UNCOUNTED
 
     def holding(self, lease: str) -> tuple[pb.ClientKind, WarmPool[Any]]:
         """The kind and pool of a lease. Raises LEASE_NOT_FOUND."""
@@ -139,34 +140,46 @@ def _observer(kind: str, quotas: Quotas | None) -> PoolObserver | None:
     return meters.PoolMeter(kind, told) if metrics.is_on() else told
 
 
+POOL_FAILURES = (PoolError, ProviderError)
+"""What `reason_of` has a reason for."""
+
+
 @contextmanager
 def raising() -> Iterator[None]:
     """What the pool and the engine raise within the block, raised as reasons of the mesh."""
     try:
         yield
-    except PoolExhausted as error:
-        raise MeshError(
+    except POOL_FAILURES as error:
+        raise reason_of(error) from None
+
+
+def reason_of(error: PoolError | ProviderError) -> MeshError:
+    """What a failure of the pool or the engine is called in the mesh."""
+    if isinstance(error, PoolExhausted):
+        return MeshError(
             Reason.POOL_EXHAUSTED,
             "all clients are leased, and none came free in time",
             retry_after_seconds=error.retry_after_seconds,
-        ) from None
-    except TierUnavailable as error:
-        raise MeshError(Reason.TIER_UNAVAILABLE, str(error)) from None
-    except (PoolDraining, PoolClosed):
-        raise MeshError(Reason.POD_DRAINING, "this pod grants no new leases") from None
-    except LeaseNotFound as error:
-        raise MeshError(Reason.LEASE_NOT_FOUND, str(error)) from None
-    except LeaseNotOwned as error:
-        raise MeshError(Reason.LEASE_NOT_OWNED, str(error)) from None
-    except LeaseInUse as error:
-        raise MeshError(Reason.LEASE_IN_USE, str(error)) from None
-    except OpenFailed as error:
-        raise MeshError(
+        )
+    if isinstance(error, PoolClosed):
+        return MeshError(Reason.POD_DRAINING, "this pod grants no new leases")
+    if isinstance(error, OpenFailed):
+        return MeshError(
             Reason.PROVIDER_UNAVAILABLE,
             "no client could be opened",
             retry_after_seconds=error.retry_after_seconds,
-        ) from None
-    except ProviderError as error:
-        raise MeshError(
-            Reason.PROVIDER_UNAVAILABLE, str(error), retry_after_seconds=PROVIDER_RETRY_SECONDS
-        ) from None
+        )
+    for kind, reason in _TOLD_AS_IT_IS.items():
+        if isinstance(error, kind):
+            return MeshError(reason, str(error))
+    return MeshError(
+        Reason.PROVIDER_UNAVAILABLE, str(error), retry_after_seconds=PROVIDER_RETRY_SECONDS
+    )
+
+
+_TOLD_AS_IT_IS: dict[type[PoolError], Reason] = {
+    TierUnavailable: Reason.TIER_UNAVAILABLE,
+    LeaseNotFound: Reason.LEASE_NOT_FOUND,
+    LeaseNotOwned: Reason.LEASE_NOT_OWNED,
+    LeaseInUse: Reason.LEASE_IN_USE,
+}
