@@ -7,6 +7,7 @@ agents/{agent}   scenarios/{scenario}   tools/{tool}
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -80,8 +81,12 @@ def segment_turn(segment: str, field: str = "segment") -> str:
 
 def resource_id(collection: str, name: str, field: str) -> str:
     """The id in `{collection}/{id}`, such as `agents/concierge`. Raises NAME_MALFORMED."""
-    pattern = re.compile(rf"{re.escape(collection)}/({_ID})")
-    return _match(pattern, name, field, f"{collection}/{{id}}").group(1)
+    return _match(_resource(collection), name, field, f"{collection}/{{id}}").group(1)
+
+
+@functools.lru_cache(maxsize=32)
+def _resource(collection: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(collection)}/({_ID})")
 
 
 def _match(pattern: re.Pattern[str], name: str, field: str, form: str) -> re.Match[str]:

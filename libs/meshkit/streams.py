@@ -80,13 +80,19 @@ class HeartbeatStream(Generic[Out, In]):
         loop = asyncio.get_running_loop()
         self._time = loop.time
         self._silence = SilenceDetector(self._interval, loop.time())
-        self._beat = loop.create_task(self._beats())
+        # Most streams of a request are over before the first heartbeat: no task until then.
+        self._beat: asyncio.TimerHandle | asyncio.Task[None] = loop.call_later(
+            self._interval, self._begin_beats
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in (self._beat, *self._writes):
+        self._beat.cancel()
+        for task in self._writes:
             task.cancel()
-        await asyncio.gather(self._beat, *self._writes, return_exceptions=True)
+        tasks = [*self._writes, *([self._beat] if isinstance(self._beat, asyncio.Task) else ())]
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def send(self, message: Out) -> None:
         """Write one message. Raises MeshError if the stream is gone.
@@ -95,6 +101,14 @@ class HeartbeatStream(Generic[Out, In]):
         would fail while an abandoned one is still under way.
         """
         await asyncio.shield(self.post(message))
+
+    async def send_last(self, message: Out) -> None:
+        """Write the message that nothing will follow; raises as `send`.
+
+        It needs no task of its own, since being cancelled may stop it: who then leaves the block does
+        so because the peer has gone.
+        """
+        await self._send(message)
 
     def post(self, message: Out) -> asyncio.Future[None]:
         """Write one message behind those before it, without waiting; the future is its `send`."""
@@ -151,9 +165,11 @@ class HeartbeatStream(Generic[Out, In]):
         finally:
             self._reader = None
 
+    def _begin_beats(self) -> None:
+        self._beat = asyncio.create_task(self._beats())
+
     async def _beats(self) -> None:
         while True:
-            await asyncio.sleep(self._interval)
             now = self._time()
             if self._silence.suspect(now) and self._reader is not None and self._peer_sends:
                 self._give_up()
@@ -163,6 +179,7 @@ class HeartbeatStream(Generic[Out, In]):
                     await self.send(self._make(heartbeat=self._heartbeat()))
                 except MeshError:
                     self._sends = False  # the reader learns why
+            await asyncio.sleep(self._interval)
 
     def _heartbeat(self) -> Heartbeat:
         heartbeat = Heartbeat(load=self._load() if self._load else None)

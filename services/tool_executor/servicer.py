@@ -61,7 +61,7 @@ class ToolExecutorServicer(ToolExecutorServiceServicer):
         )
         async with stream:
             outcome = await self._execution.execute(asked, _Progress(stream))
-            await stream.send(pb.ExecuteToolResponse(outcome=written(outcome)))
+            await stream.send_last(pb.ExecuteToolResponse(outcome=written(outcome)))
 
     async def CancelTool(
         self, request: pb.CancelToolRequest, context: Context
