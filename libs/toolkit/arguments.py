@@ -13,11 +13,13 @@ from typing import Any, NoReturn
 from jsonschema import Draft202012Validator, ValidationError
 from pydantic import BaseModel
 from pydantic import ValidationError as ModelError
+from referencing import Registry as Schemas
 
 from toolkit.tool import Tool
 
 MAX_ARGUMENT_BYTES = 32 * 1024
 MAX_PROBLEMS = 5
+_NO_SCHEMAS: Schemas[Any] = Schemas()
 
 
 class ArgumentsInvalid(Exception):
@@ -85,7 +87,8 @@ def _first(errors: Iterable[ValidationError]) -> list[ValidationError]:
 
 @functools.lru_cache(maxsize=1024)
 def _validator(tool: Tool) -> Draft202012Validator:
-    return Draft202012Validator(tool.parameters)
+    # With a registry of its own it fetches nothing that a schema refers to.
+    return Draft202012Validator(tool.parameters, registry=_NO_SCHEMAS)
 
 
 def _said(tool: Tool, error: ValidationError) -> str:

@@ -53,6 +53,10 @@ class Registry:
         for tool in tools:
             self.add(tool)
 
+    def remove(self, name: str) -> None:
+        """Leave a tool out from now on; nothing if there is none of that name."""
+        self._tools.pop(name, None)
+
     def get(self, name: str) -> Tool:
         """The tool of that name. Raises ToolNotFound."""
         try:

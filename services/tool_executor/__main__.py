@@ -7,8 +7,9 @@ import contextlib
 import os
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshkit.documents import DocumentError
 from meshkit.endpoints import endpoint_source
@@ -25,15 +26,18 @@ from tool_executor.execution import Execution
 from tool_executor.knowledge import CorpusInvalid, Knowledge, KnowledgeUnavailable
 from tool_executor.limits import StoredCounters
 from tool_executor.policy import Limits
-from tool_executor.policy_file import tighten
+from tool_executor.policy_file import NOTHING_SAID, PolicyFile, read_policy
 from tool_executor.safeguards import Safeguards
 from tool_executor.servicer import ToolExecutorServicer
 from tool_executor.settings import ToolExecutorSettings
 from tool_executor.tools import shipped_tools
 from tool_executor.verified import StoredVerifiedRecords
 from tool_executor.wiring import make_embedder, make_knowledge_base
-from toolkit import Registry, ToolkitError, add_folder, add_installed
+from toolkit import Policy, Registry, ToolkitError, add_folder, add_installed
 from voicemesh.tools.v1.tool_executor_pb2_grpc import add_ToolExecutorServiceServicer_to_server
+
+if TYPE_CHECKING:
+    from tool_executor.mcp_servers import DeclaredServer
 
 SERVICE = "voicemesh.tools.v1.ToolExecutorService"
 OWN_ENTRY_POINT = "tool_executor"
@@ -48,11 +52,12 @@ async def serve(settings: ToolExecutorSettings) -> None:
     """Find the tools, serve until drained."""
     embedder = make_embedder(settings)
     knowledge = make_knowledge_base(settings, embedder)
-    registry = make_registry(settings, knowledge)
+    policy, declared = make_policy(settings), declared_servers(settings)
+    registry = make_registry(settings, knowledge, policy, declared)
     audit = make_audit(settings)
     store = Fleet("session-store", endpoint_source(settings.session_store_target))
     try:
-        async with store, preparing(knowledge), mcp_servers(settings, registry):
+        async with store, preparing(knowledge), mcp_servers(settings, registry, policy, declared):
             execution = make_execution(settings, registry, store, audit)
             server = make_server(settings, registry, execution)
             async with server:
@@ -65,10 +70,26 @@ async def serve(settings: ToolExecutorSettings) -> None:
         await embedder.aclose()
 
 
-def make_registry(settings: ToolExecutorSettings, knowledge: Knowledge) -> Registry:
+def make_policy(settings: ToolExecutorSettings) -> PolicyFile:
+    """The deployment's policy file, if one is set. Raises StartupError."""
+    if not settings.policy_file:
+        return NOTHING_SAID
+    try:
+        return read_policy(Path(settings.policy_file))
+    except DocumentError as error:
+        raise StartupError(str(error)) from None
+
+
+def make_registry(
+    settings: ToolExecutorSettings,
+    knowledge: Knowledge,
+    policy: PolicyFile = NOTHING_SAID,
+    declared: Mapping[str, DeclaredServer] | None = None,
+) -> Registry:
     """The shipped tools, those of installed packages, and those of the folder, if one is set.
 
-    Raises StartupError: a tool that is declared wrongly is not served without.
+    `policy` may name tools of the MCP servers that are `declared`. Raises StartupError: a tool that
+    is declared wrongly is not served without.
     """
     registry = Registry()
     try:
@@ -76,34 +97,54 @@ def make_registry(settings: ToolExecutorSettings, knowledge: Knowledge) -> Regis
         add_installed(registry, skip={OWN_ENTRY_POINT})
         if settings.tools_folder:
             add_folder(registry, Path(settings.tools_folder))
-        if settings.policy_file:
-            tighten(registry, Path(settings.policy_file))
+        policy.hold(registry, lambda name: _declared_policy(declared or {}, name))
     except (ToolkitError, DocumentError) as error:
         raise StartupError(str(error)) from None
     logger.info("tools", extra={"count": len(registry)})
     return registry
 
 
-def mcp_servers(
-    settings: ToolExecutorSettings, registry: Registry
-) -> contextlib.AbstractAsyncContextManager[None]:
-    """What keeps the tools of the declared MCP servers in the registry. Raises StartupError.
+def _declared_policy(declared: Mapping[str, DeclaredServer], name: str) -> Policy | None:
+    if not declared:
+        return None
+    from tool_executor.mcp_servers import declared_policy
+
+    return declared_policy(declared, name)
+
+
+def declared_servers(settings: ToolExecutorSettings) -> Mapping[str, DeclaredServer]:
+    """The MCP servers of the deployment's file, if one is set. Raises StartupError.
 
     Without any, their SDK is not even imported: it takes 40 MB.
     """
     if not settings.mcp_servers_file:
-        return contextlib.nullcontext()
+        return {}
     try:
-        from tool_executor.mcp_servers import McpServers, read_servers
+        from tool_executor.mcp_servers import read_servers
 
-        declared = read_servers(Path(settings.mcp_servers_file), os.environ)
+        return read_servers(Path(settings.mcp_servers_file), os.environ)
     except ModuleNotFoundError as error:
         raise StartupError(
             f"mcp_servers_file is set, but {error.name} is not installed: install voicemesh[mcp]"
         ) from None
     except DocumentError as error:
         raise StartupError(str(error)) from None
-    servers = McpServers(declared, registry, os.environ, start_seconds=settings.mcp_start_seconds)
+
+
+def mcp_servers(
+    settings: ToolExecutorSettings,
+    registry: Registry,
+    policy: PolicyFile,
+    declared: Mapping[str, DeclaredServer],
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """What keeps the tools of the declared MCP servers in the registry, held to the policy file."""
+    if not declared:
+        return contextlib.nullcontext()
+    from tool_executor.mcp_servers import McpServers
+
+    servers = McpServers(
+        declared, registry, os.environ, start_seconds=settings.mcp_start_seconds, policy=policy
+    )
     return servers.running()
 
 

@@ -6,18 +6,15 @@ import asyncio
 import contextlib
 import json
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import mcp_server
 from tests.support.claims_at_hand import ClaimsAtHand
+from tests.support.mcp_desk import VARIABLES, http, running_http_server, stdio
 from tests.support.mcp_server import SPOKEN_TO_STDERR
 from tool_executor.audit import NoAudit
 from tool_executor.execution import Execution
@@ -26,14 +23,12 @@ from tool_executor.mcp_servers.connection import AWAY, UNKNOWN
 from tool_executor.outcomes import Outcome
 from tool_executor.policy import Verified
 from tool_executor.requests import Request
-from toolkit import Effect, Policy, Registry
+from toolkit import Effect, Policy, Registry, ToolContext
 from toolkit.local import execute
 
-SERVER_FILE = str(Path(mcp_server.__file__))
 NOTHING_PROVED = Verified()
 
 Start = Callable[..., AbstractAsyncContextManager[Registry]]
-VARIABLES = {"OUR_TOKEN": "from-our-variable", "OUR_AUTHORIZATION": "Bearer of-ours"}
 READ = DeclaredTool(effect=Effect.READ_ONLY)
 
 
@@ -50,26 +45,8 @@ class Records:
 @pytest.fixture(scope="module")
 def http_url() -> Iterator[str]:
     """One server for all: it keeps nothing between calls."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, SERVER_FILE, "http", str(port)], stderr=subprocess.DEVNULL
-    )
-    try:
-        until_listening(port, process)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
-    """A foreign process tells nobody that it is ready, so it is asked."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the HTTP server did not come up")
+    with running_http_server() as url:
+        yield url
 
 
 def free_port() -> int:
@@ -93,18 +70,6 @@ def start(request: pytest.FixtureRequest) -> Start:
             yield registry
 
     return running
-
-
-def http(url: str, tools: Mapping[str, DeclaredTool]) -> DeclaredServer:
-    return DeclaredServer(url=url, headers={"Authorization": "OUR_AUTHORIZATION"}, tools=tools)
-
-
-def stdio(tools: Mapping[str, DeclaredTool], **environment: str) -> DeclaredServer:
-    return DeclaredServer(
-        command=(sys.executable, SERVER_FILE, "stdio"),
-        environment={"DESK_TOKEN": "OUR_TOKEN", **environment},
-        tools=tools,
-    )
 
 
 async def test_its_tools_are_in_the_registry_under_the_declared_policy(start: Start) -> None:
@@ -162,7 +127,68 @@ async def test_a_tool_that_hangs_there_ends_at_our_deadline(start: Start) -> Non
 async def test_a_flood_is_cut_before_it_reaches_a_prompt(start: Start) -> None:
     async with start(flood=READ) as registry:
         outcome = await run(registry, "desk_flood", "{}")
-        assert outcome.failure is not None or len(outcome.result_json) < 65_536
+        assert outcome.failure is not None
+        assert outcome.failure.reason == "OUTPUT_TOO_LARGE"
+        assert "Ask for less" in outcome.failure.message
+
+
+async def test_one_that_hangs_is_an_outcome_of_which_nobody_says_that_it_was_done(
+    start: Start,
+) -> None:
+    async with start(hang=DeclaredTool(timeout_seconds=0.3)) as registry:
+        outcome = await run(registry, "desk_hang", "{}")
+        assert outcome.failure is not None
+        assert outcome.failure.reason == "TIMED_OUT"
+        assert "I do not know whether it was done" in outcome.failure.message
+
+
+async def test_its_progress_is_told(start: Start) -> None:
+    told: list[tuple[str, int]] = []
+    context = ToolContext(report=lambda message, percent: told.append((message, percent)))
+    async with start(steps=DeclaredTool(long_running=True)) as registry:
+        result = await execute(registry, "desk_steps", {}, context)
+        assert result["message"] == "I am through."
+        assert told == [("step 1", 50), ("step 2", 100)]
+
+
+@pytest.mark.parametrize(
+    ("declared", "believe_hints", "effect"),
+    [
+        (DeclaredTool(), False, Effect.EFFECTFUL),
+        (DeclaredTool(), True, Effect.READ_ONLY),
+        (DeclaredTool(effect=Effect.EFFECTFUL), True, Effect.EFFECTFUL),
+    ],
+)
+async def test_a_hint_is_believed_only_if_the_deployment_says_so(
+    http_url: str, declared: DeclaredTool, believe_hints: bool, effect: Effect
+) -> None:
+    """The server says that `refund` only reads; of `hang` it says nothing."""
+    registry = Registry()
+    tools = {"refund": declared, "hang": DeclaredTool()}
+    server = http(http_url, tools).model_copy(update={"believe_hints": believe_hints})
+    async with McpServers({"desk": server}, registry, VARIABLES, start_seconds=20).running():
+        assert registry.get("desk_refund").effect is effect
+        assert registry.get("desk_hang").effect is Effect.EFFECTFUL
+
+
+async def test_a_list_of_tools_that_changes_is_served_as_it_is_now() -> None:
+    looked = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        looked.set()
+
+    registry = Registry()
+    server = stdio({"*": READ})
+    servers = McpServers({"desk": server}, registry, VARIABLES, start_seconds=20, sleep=sleep)
+    async with servers.running(), asyncio.timeout(20):
+        while "desk_change" in registry:  # a change before it listens is only seen at the next look
+            await execute(registry, "desk_change", {})
+            await looked.wait()
+            await asyncio.sleep(0)
+        assert (await execute(registry, "desk_added", {}))["message"] == "I am new."
+        gone = await run(registry, "desk_change", "{}")
+        assert gone.failure is not None
+        assert gone.failure.reason == "TOOL_NOT_FOUND"
 
 
 async def test_the_policy_holds_for_it_as_for_our_own(start: Start) -> None:

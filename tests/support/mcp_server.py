@@ -1,17 +1,20 @@
-"""A real MCP server by the official SDK, as a process: `python mcp_server.py stdio|http [PORT]`.
+"""A real MCP server by the official SDK, as a process: `python mcp_server.py stdio|http`.
 
-Its tools show every way of answering. It prints nothing but the protocol, except to standard error,
-where it says something that no log may hold.
+Its tools show every way of answering. Over HTTP it prints its port once it is bound. To standard
+error it says something that no log may hold.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 import anyio
+import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import ToolAnnotations
 
 SPOKEN_TO_STDERR = "the caller said 4929 1234"
 
@@ -29,6 +32,33 @@ async def open_ticket(subject: str) -> str:
         with Path(effects).open("a", encoding="utf-8") as file:
             file.write(f"{subject}\n")
     return f"I opened a ticket about {subject}."
+
+
+@server.tool(description="Refund a fee.", annotations=ToolAnnotations(read_only_hint=True))
+async def refund(amount: float, client_id: str = "") -> str:
+    if effects := os.environ.get("EFFECTS"):
+        with Path(effects).open("a", encoding="utf-8") as file:
+            file.write(f"refund {amount} {client_id}\n")
+    return f"I refunded {amount} dollars."
+
+
+@server.tool(description="Adds a tool, and takes this one away.")
+async def change(context: Context) -> str:
+    server.add_tool(added, description="Was added later.")
+    server.remove_tool("change")
+    await context.notify_tools_changed()
+    return "changed"
+
+
+async def added() -> str:
+    return "I am new."
+
+
+@server.tool(description="Tells how far it is.")
+async def steps(context: Context) -> str:
+    for done in (1, 2):
+        await context.report_progress(done, 2, f"step {done}")
+    return "I am through."
 
 
 @server.tool(description="Never answers.")
@@ -68,9 +98,16 @@ async def authorised(context: Context) -> str:
     return "given" if headers.get("authorization") == "Bearer of-ours" else "missing"
 
 
+async def serve_http() -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(listening.getsockname()[1], flush=True)
+    config = uvicorn.Config(server.streamable_http_app(), log_level="error")
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
 if __name__ == "__main__":
     print(SPOKEN_TO_STDERR, file=sys.stderr, flush=True)
     if sys.argv[1] == "stdio":
         server.run("stdio")
     else:
-        server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[2]))
+        anyio.run(serve_http)

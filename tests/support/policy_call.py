@@ -174,11 +174,12 @@ async def policy_call(
     audit: Audit | None = None,
     client: str = "alice",
     levels: tuple[str, ...] = ("identity",),
+    tools: Registry | None = None,
 ) -> AsyncIterator[PolicyCall]:
-    """A call of session `a` in which these levels are proved."""
+    """A call of session `a` in which these levels are proved; `tools` instead of the bank's."""
     bank = Bank()
     async with running_store(folder) as store:
-        registry = Registry(registry_module.tools_of(bank))
+        registry = tools or Registry(registry_module.tools_of(bank))
         async with running_executor(registry, store.address, audit) as executor:
             await create(store)
             if client:

@@ -8,6 +8,11 @@ cannot ask our model or our caller for anything.
 """
 
 from tool_executor.mcp_servers.connection import McpServers
-from tool_executor.mcp_servers.declared import DeclaredServer, DeclaredTool, read_servers
+from tool_executor.mcp_servers.declared import (
+    DeclaredServer,
+    DeclaredTool,
+    declared_policy,
+    read_servers,
+)
 
-__all__ = ["DeclaredServer", "DeclaredTool", "McpServers", "read_servers"]
+__all__ = ["DeclaredServer", "DeclaredTool", "McpServers", "declared_policy", "read_servers"]

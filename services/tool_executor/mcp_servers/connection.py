@@ -12,8 +12,10 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from meshkit.documents import DocumentError
 from meshkit.logging import get_logger
 from tool_executor.mcp_servers.declared import DeclaredServer, DeclaredTool
+from tool_executor.mcp_servers.schemas import taken_schema
 from tool_executor.mcp_servers.sdk import (
     Connected,
     OfferedTool,
@@ -21,7 +23,10 @@ from tool_executor.mcp_servers.sdk import (
     ServerRefused,
     connected,
 )
-from toolkit import Effect, Registry, ToolkitError, ToolResult
+from tool_executor.policy_file import NOTHING_SAID, PolicyFile
+from toolkit import Effect, Registry, Tool, ToolContext, ToolkitError, ToolResult
+from toolkit.declaring import checked
+from toolkit.schema import checked_schema
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -32,6 +37,10 @@ CONNECT_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 30.0
 """How often a server that is quiet is asked for its tools; finds the dead and the new."""
 MAX_WAIT_SECONDS = 30.0
+BEYOND_SECONDS = 5.0
+"""How much longer than the tool's own deadline, which is kept elsewhere, an answer is waited for."""
+SETTLE_SECONDS = 1.0
+"""Between two looks at the tools of a server that keeps saying that they changed."""
 
 AWAY = "I cannot reach the system that does this at the moment."
 UNKNOWN = (
@@ -54,11 +63,14 @@ class McpServers:
         variables: Mapping[str, str],
         *,
         start_seconds: float,
+        policy: PolicyFile = NOTHING_SAID,
         connect: Connect = connected,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._servers = [
-            McpServer(name, server, registry, variables, connect=connect, sleep=sleep)
+            McpServer(
+                name, server, registry, variables, policy=policy, connect=connect, sleep=sleep
+            )
             for name, server in declared.items()
         ]
         self._start_seconds = start_seconds
@@ -91,11 +103,13 @@ class McpServer:
         registry: Registry,
         variables: Mapping[str, str],
         *,
+        policy: PolicyFile,
         connect: Connect,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._name, self._declared, self._registry = name, declared, registry
-        self._variables, self._connect, self._sleep = variables, connect, sleep
+        self._variables, self._policy = variables, policy
+        self._connect, self._sleep = connect, sleep
         self._served: set[str] = set()
         self._peer: Connected | None = None
         self._broken = asyncio.Event()
@@ -124,55 +138,97 @@ class McpServer:
         while True:
             async with asyncio.timeout(CONNECT_SECONDS):
                 offered = await peer.tools()
-            self._register(offered)
+            self._take(offered)
             self._peer = peer
             self.ready.set()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
-                    await self._broken.wait()
+            if await self._until_changed(peer):
+                await self._sleep(SETTLE_SECONDS)
+
+    async def _until_changed(self, peer: Connected) -> bool:
+        """Wait until its tools are to be looked at again; whether it said so. Raises ServerGone."""
+        changed = asyncio.create_task(peer.changed())
+        broken = asyncio.create_task(self._broken.wait())
+        try:
+            await asyncio.wait(
+                {changed, broken}, timeout=LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
             if self._broken.is_set():
                 raise ServerGone("a call found the connection broken")
+            return changed.done()
+        finally:
+            changed.cancel()
+            broken.cancel()
+            await asyncio.gather(changed, broken, return_exceptions=True)
 
-    def _register(self, offered: list[OfferedTool]) -> None:
-        for tool in offered:
-            declared = self._declared.tool(tool.name)
-            if declared is not None:
-                self._register_one(tool, declared)
+    def _take(self, offered: list[OfferedTool]) -> None:
+        """Serve what it offers now, under what is declared; no longer what it does not offer."""
+        found: dict[str, Tool] = {}
+        for each in offered:
+            declared = self._declared.tool(each.name)
+            tool = self._taken(each, declared, found) if declared else None
+            if tool is not None:
+                found[tool.name] = tool
+        for name in self._served - found.keys():
+            self._registry.remove(name)
+        for tool in found.values():
+            self._registry.add(tool, override=True)
+        self._served = set(found)
 
-    def _register_one(self, tool: OfferedTool, declared: DeclaredTool) -> None:
-        name = f"{self._name}_{tool.name}"
-        schema = {"description": tool.description, "parameters": dict(tool.parameters)}
+    def _taken(
+        self, offered: OfferedTool, declared: DeclaredTool, found: Mapping[str, Tool]
+    ) -> Tool | None:
+        """The tool as it is served; None for one that cannot be, because of what would not hold."""
+        name = f"{self._name}_{offered.name}"
         try:
-            self._registry.register(
-                name,
-                schema,
-                self._body(tool.name, declared),
-                tags={"mcp", self._name, *declared.tags},
-                effect=declared.effect,
-                timeout_seconds=declared.timeout_seconds,
-                concurrency=declared.concurrency,
-                policy=declared.policy(),
-                override=name in self._served,
-            )
-        except ToolkitError as error:
-            logger.warning(
-                "tool of an MCP server left out", extra={"tool": name, "cause": str(error)}
-            )
-        else:
-            self._served.add(name)
+            if name in found or (name in self._registry and name not in self._served):
+                raise ToolkitError("there is a tool of that name already")
+            return self._policy.tightened(self._made(name, offered, declared))
+        except (ToolkitError, DocumentError, RecursionError) as error:
+            cause = str(error)[:300]
+            logger.error("tool of an MCP server left out", extra={"tool": name, "cause": cause})
+            return None
 
-    def _body(self, name: str, declared: DeclaredTool) -> Callable[..., Awaitable[ToolResult]]:
-        async def body(arguments: Mapping[str, Any]) -> ToolResult:
+    def _made(self, name: str, offered: OfferedTool, declared: DeclaredTool) -> Tool:
+        schema = {
+            "description": offered.description,
+            "parameters": taken_schema(offered.parameters),
+        }
+        effect = declared.effect
+        if not declared.says_effect and self._declared.believe_hints:
+            effect = offered.hinted
+        made = Tool(
+            name=name,
+            schema=checked_schema(name, schema),
+            body=self._body(offered.name, declared, effect),
+            takes_context=True,
+            tags=frozenset({"mcp", self._name, *declared.tags}),
+            effect=effect,
+            timeout_seconds=declared.timeout_seconds,
+            concurrency=declared.concurrency,
+            claimed=declared.claimed,
+            cancellable=declared.cancellable,
+            long_running=declared.long_running,
+            policy=declared.policy(),
+        )
+        return checked(made)
+
+    def _body(
+        self, name: str, declared: DeclaredTool, effect: Effect
+    ) -> Callable[..., Awaitable[ToolResult]]:
+        seconds = declared.timeout_seconds + BEYOND_SECONDS
+
+        async def body(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
             peer = self._peer
             if peer is None:
                 return ToolResult(False, AWAY, {"error": "SERVER_UNAVAILABLE"})
+            report = context.progress if declared.long_running else None
             try:
-                return await peer.call(name, arguments, declared.timeout_seconds)
+                return await peer.call(name, arguments, seconds, report)
             except ServerRefused as refused:
                 return ToolResult(False, str(refused), {"error": "SERVER_REFUSED"})
             except ServerGone:
                 self._broken.set()
-                return _broke_off(declared.effect)
+                return _broke_off(effect)
 
         return body
 

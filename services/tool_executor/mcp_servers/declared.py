@@ -10,10 +10,16 @@
         command: [python, -m, desk_server]
         environment: {DESK_TOKEN: DESK_TOKEN}         # its variable: ours that holds the value
         tools:
+          refund:
+            confirm: "Refund {amount} dollars to your account."
+            requires: [identity]
+            limits: [{argument: amount, per_day: 100}]
           "*": {agents: [concierge]}                  # every tool that is not named
 
-Secrets stand in environment variables and never in the file. A tool that is not named, with no
-`"*"`, is not served.
+Whatever `@tool` can declare can be declared here, but not `proves`: what a caller has proved is not
+for another system to say. A tool of which no effect is declared is effectful, whatever hints its
+server gives, unless the deployment says `believe_hints: true` of the server. Secrets stand in
+environment variables and never in the file. A tool that is not named, with no `"*"`, is not served.
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from meshkit.documents import DocumentError, read_document, validated
+from tool_executor.policy_file import LimitHere
 from toolkit import Effect, Policy
 from toolkit.tool import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_SECONDS
 
@@ -43,6 +50,10 @@ class DeclaredTool(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     effect: Effect = Effect.EFFECTFUL
+    """What it does, whatever its server says."""
+    claimed: bool = False
+    cancellable: bool = False
+    long_running: bool = False
     timeout_seconds: float = Field(DEFAULT_TIMEOUT_SECONDS, gt=0, le=3600)
     concurrency: int = Field(DEFAULT_CONCURRENCY, ge=1, le=1000)
     requires: frozenset[str] = frozenset()
@@ -50,6 +61,10 @@ class DeclaredTool(BaseModel):
     client_argument: str = ""
     attempts: int | None = Field(None, ge=1)
     shows: frozenset[str] | None = None
+    limits: tuple[LimitHere, ...] = ()
+    confirm: str = ""
+    consent: str = ""
+    disabled: bool = False
     tags: frozenset[str] = frozenset()
 
     @model_validator(mode="after")
@@ -66,7 +81,16 @@ class DeclaredTool(BaseModel):
             client_argument=self.client_argument,
             attempts=self.attempts,
             shows=self.shows,
+            limits=tuple(limit.limit() for limit in self.limits),
+            confirm=" ".join(self.confirm.split()),
+            consent=" ".join(self.consent.split()),
+            disabled=self.disabled,
         )
+
+    @property
+    def says_effect(self) -> bool:
+        """Whether the file says what the tool does."""
+        return "effect" in self.model_fields_set
 
 
 class DeclaredServer(BaseModel):
@@ -78,6 +102,8 @@ class DeclaredServer(BaseModel):
     environment: Mapping[Variable, Variable] = Field(default_factory=dict)
     url: str = Field("", pattern=r"^(https?://[^/@\s]+(/\S*)?)?$")
     headers: Mapping[NonEmpty, Variable] = Field(default_factory=dict)
+    believe_hints: bool = False
+    """Whether its annotations say what a tool does, where this file does not."""
     tools: Mapping[NonEmpty, DeclaredTool] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -93,6 +119,15 @@ class DeclaredServer(BaseModel):
     def tool(self, name: str) -> DeclaredTool | None:
         """What is declared for a tool by the server's own name of it; None: it is not served."""
         return self.tools.get(name) or self.tools.get(EVERY_OTHER)
+
+
+def declared_policy(servers: Mapping[str, DeclaredServer], name: str) -> Policy | None:
+    """Under what a tool called `name` would be served, should its server offer it."""
+    for server, declared in servers.items():
+        tool = declared.tool(name.removeprefix(f"{server}_"))
+        if name.startswith(f"{server}_") and tool is not None:
+            return tool.policy()
+    return None
 
 
 class _File(BaseModel):

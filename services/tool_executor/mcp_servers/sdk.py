@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +20,26 @@ import httpx2
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, TextContent
+from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
+from mcp_types import (
+    CONNECTION_CLOSED,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    TextContent,
+    ToolAnnotations,
+    ToolListChangedNotification,
+)
 
 from tool_executor.mcp_servers.declared import DeclaredServer
-from toolkit import ToolResult
+from toolkit import Effect, ToolResult
 
 MAX_TOOLS = 500
 MAX_DESCRIPTION = 1024
 """Characters of a server's description that our model is shown."""
 MAX_MESSAGE = 4000
+
+Report = Callable[[str, int], None]
+"""Takes a message and a percentage."""
 
 
 class ServerGone(Exception):
@@ -46,13 +57,15 @@ class OfferedTool:
     name: str
     description: str
     parameters: Mapping[str, Any]
+    hinted: Effect = Effect.EFFECTFUL
+    """What it does by the server's own annotations; without any, that it acts."""
 
 
 class Connected:
-    """A server that answers."""
+    """A server that answers. `told` is set when it says that its tools changed."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, told: asyncio.Event) -> None:
+        self._client, self._told = client, told
 
     async def tools(self) -> list[OfferedTool]:
         """What it offers, the first MAX_TOOLS. Raises ServerGone, ServerRefused."""
@@ -62,7 +75,12 @@ class Connected:
             while len(found) < MAX_TOOLS:
                 page = await self._client.list_tools(cursor=cursor, cache_mode="bypass")
                 found += [
-                    OfferedTool(tool.name, _plain(tool.description or ""), tool.input_schema)
+                    OfferedTool(
+                        tool.name,
+                        _plain(tool.description or ""),
+                        tool.input_schema,
+                        _hinted(tool.annotations),
+                    )
                     for tool in page.tools
                 ]
                 cursor = page.next_cursor
@@ -70,10 +88,36 @@ class Connected:
                     break
         return found[:MAX_TOOLS]
 
-    async def call(self, name: str, arguments: Mapping[str, Any], seconds: float) -> ToolResult:
-        """Run a tool there. Raises ServerGone, ServerRefused, TimeoutError."""
+    async def changed(self) -> None:
+        """Return when the server says that its tools changed, which it may never do.
+
+        Raises ServerGone.
+        """
+        with contextlib.suppress(ListenNotSupportedError, SubscriptionLost, MCPError, TimeoutError):
+            async with self._client.listen(tools_list_changed=True) as changes:
+                async for _ in changes:
+                    return
+        self._told.clear()  # an older protocol tells it without being asked
+        await self._told.wait()
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        seconds: float,
+        report: Report | None = None,
+    ) -> ToolResult:
+        """Run a tool there; `report` hears of its progress. Raises ServerGone, ServerRefused,
+        TimeoutError."""
+
+        async def heard(progress: float, total: float | None, message: str | None) -> None:
+            if report is not None:
+                percent = 100 * progress / total if total else progress
+                report(_plain(message or ""), int(min(100.0, max(0.0, percent))))
+
         with _as_our_own():
-            result = await self._client.call_tool(name, dict(arguments), seconds)
+            callback = heard if report is not None else None
+            result = await self._client.call_tool(name, dict(arguments), seconds, callback)
             return _result(result)
 
 
@@ -82,14 +126,15 @@ async def connected(
     server: DeclaredServer, variables: Mapping[str, str], seconds: float
 ) -> AsyncIterator[Connected]:
     """A connection to a server, made within so long. Raises ServerGone, TimeoutError."""
+    told = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         try:
             # A scope of anyio could not be left here, inside those that the SDK has entered.
             async with asyncio.timeout(seconds):
-                client = await _entered(stack, server, variables, seconds)
+                client = await _entered(stack, server, variables, seconds, told)
         except (MCPError, OSError, httpx2.HTTPError, anyio.BrokenResourceError) as error:
             raise ServerGone(type(error).__name__) from error
-        yield Connected(client)
+        yield Connected(client, told)
 
 
 async def _entered(
@@ -97,6 +142,7 @@ async def _entered(
     server: DeclaredServer,
     variables: Mapping[str, str],
     seconds: float,
+    told: asyncio.Event,
 ) -> Client:
     if server.command:
         dropped = stack.enter_context(open(os.devnull, "w"))  # noqa: ASYNC230, SIM115 (the null device does not block)
@@ -111,7 +157,21 @@ async def _entered(
         http = httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(seconds, read=None))
         await stack.enter_async_context(http)
         transport = streamable_http_client(server.url, http_client=http)
-    return await stack.enter_async_context(Client(transport, cache=None))
+
+    async def hear(message: object) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            told.set()
+
+    client = Client(transport, cache=None, message_handler=hear)
+    return await stack.enter_async_context(client)
+
+
+def _hinted(annotations: ToolAnnotations | None) -> Effect:
+    if annotations is None:
+        return Effect.EFFECTFUL
+    if annotations.read_only_hint:
+        return Effect.READ_ONLY
+    return Effect.IDEMPOTENT if annotations.idempotent_hint else Effect.EFFECTFUL
 
 
 @contextlib.contextmanager

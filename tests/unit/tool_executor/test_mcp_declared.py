@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from meshkit.documents import DocumentError
-from tool_executor.mcp_servers import DeclaredServer, read_servers
-from toolkit import Effect
+from tool_executor.mcp_servers import DeclaredServer, DeclaredTool, read_servers
+from toolkit import Effect, Limit, Policy
+from toolkit import tool as tool_decorator
 
 WHOLE = """
 servers:
@@ -57,6 +60,40 @@ def test_a_tool_that_is_not_named_is_served_only_under_the_star(tmp_path: Path) 
     assert not named.policy().agents, "a named tool does not inherit from the star"
 
 
+def test_everything_that_a_tool_of_ours_can_declare(tmp_path: Path) -> None:
+    text = """
+servers:
+  desk:
+    command: [x]
+    tools:
+      refund:
+        requires: [identity, consent]
+        consent: May I note this?
+        confirm: "Refund {amount} dollars."
+        limits: [{argument: amount, per_run: 50, per_day: "100.00"}, {per_call: 3}]
+        claimed: true
+        cancellable: true
+        long_running: true
+        concurrency: 2
+        disabled: true
+"""
+    tool = read(tmp_path, text)["desk"].tool("refund")
+    assert tool is not None
+    assert tool.policy() == Policy(
+        requires=frozenset({"identity", "consent"}),
+        consent="May I note this?",
+        confirm="Refund {amount} dollars.",
+        limits=(
+            Limit("amount", per_run=Decimal(50), per_day=Decimal("100.00")),
+            Limit(per_call=Decimal(3)),
+        ),
+        disabled=True,
+    )
+    assert (tool.claimed, tool.cancellable, tool.long_running) == (True, True, True)
+    declared = {*signature(tool_decorator).parameters} - {"description", "name", "proves"}
+    assert declared <= set(DeclaredTool.model_fields), "whatever @tool can declare"
+
+
 ONE = "servers:\n  desk:\n    command: [x]\n    tools:\n      a: {}\n"
 
 
@@ -70,6 +107,8 @@ ONE = "servers:\n  desk:\n    command: [x]\n    tools:\n      a: {}\n"
         (ONE.replace("command: [x]", "url: https://user:secret@a.example/mcp"), 3, "url"),
         (ONE.replace("a: {}", "a: {effect: harmless}"), 5, "effect"),
         (ONE.replace("a: {}", "a: {timeout_seconds: 0}"), 5, "timeout_seconds"),
+        (ONE.replace("a: {}", "a: {proves: identity}"), 5, "unknown key"),
+        (ONE.replace("a: {}", "a: {limits: [{per_run: 1.5}]}"), 5, "in quotes"),
         (ONE.replace("a: {}", "a: {client_argument: id}"), 5, "needs `requires`"),
         (ONE.replace("      a: {}\n", "      {}\n"), 4, "tools"),
         (ONE.replace("desk", "Desk 1"), 2, "lower-case letters"),

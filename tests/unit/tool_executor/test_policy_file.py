@@ -22,10 +22,13 @@ REFUND = Policy(
     limits=(Limit("amount", per_day=100),),
 )
 
+ASK = Policy(confirm="Say it.", shows=frozenset({"name"}))
+
 
 def registry() -> Registry:
     made = Registry()
     made.register("refund", {"parameters": AMOUNT}, lambda args: args, policy=REFUND)
+    made.register("ask", {}, lambda args: args, policy=ASK)
     made.register("greet", {}, lambda args: args, policy=Policy(attempts=3))
     return made
 
@@ -64,6 +67,23 @@ def test_attempts_only_go_down(tmp_path: Path, attempts: int, kept: int) -> None
     assert tool.policy.attempts == kept
 
 
+def test_a_question_is_added_where_the_author_asks_none(tmp_path: Path) -> None:
+    text = "tools:\n  refund: {confirm: 'Refund {amount} dollars.', shows: [left]}\n"
+    policy = tightened(tmp_path, text).policy
+    assert policy.confirm == "Refund {amount} dollars."
+    assert policy.shows == {"left"}
+    text = "tools:\n  refund: {requires: [consent], consent: 'May I record this?'}\n"
+    assert tightened(tmp_path, text).policy.consent_level == "consent"
+
+
+@pytest.mark.parametrize(("here", "kept"), [("2, concurrency: 3", (2, 3)), ("99", (10, 16))])
+def test_deadline_and_concurrency_only_go_down(
+    tmp_path: Path, here: str, kept: tuple[float, int]
+) -> None:
+    tool = tightened(tmp_path, f"tools:\n  greet: {{timeout_seconds: {here}}}\n", "greet")
+    assert (tool.timeout_seconds, tool.concurrency) == kept
+
+
 def test_what_is_not_named_stays_as_it_is(tmp_path: Path) -> None:
     tool = tightened(tmp_path, "tools:\n  greet: {disabled: true}\n")
     decision = decide(tool, {"amount": 1}, agent="billing", verified=ALICE)
@@ -85,6 +105,10 @@ def test_what_is_not_named_stays_as_it_is(tmp_path: Path) -> None:
         ("tools:\n  refund:\n    limits: [{argument: fee, per_day: 5}]\n", "'fee' must be one"),
         ("tools:\n  refund:\n    limits: [{argument: amount}]\n", "per_run, per_call or per_day"),
         ("tools:\n  greet: {limits: [{per_day: 5}]}\n", "needs `requires`"),
+        ("tools:\n  ask: {confirm: 'Do it.'}\n", "ask declares its own `confirm`"),
+        ("tools:\n  refund: {confirm: 'Refund {sum}.'}\n", "confirm names required arguments"),
+        ("tools:\n  refund: {confirm: 'Refund it.'}\n", "must say {amount}, which is limited"),
+        ("tools:\n  ask: {shows: [number]}\n", "policy.yaml:2: ask does not show 'number'"),
         ("tools: [", "is not YAML"),
     ],
 )

@@ -14,7 +14,13 @@ import pytest
 from meshkit.settings import SettingsError, load_settings
 from meshkit.startup import StartupError
 from tests.support import mcp_server
-from tool_executor.__main__ import make_registry, mcp_servers, preparing
+from tool_executor.__main__ import (
+    declared_servers,
+    make_policy,
+    make_registry,
+    mcp_servers,
+    preparing,
+)
 from tool_executor.knowledge import CorpusInvalid, KnowledgeBase, KnowledgeUnavailable, Passage
 from tool_executor.settings import ToolExecutorSettings
 from tool_executor.wiring import make_embedder, make_knowledge_base
@@ -123,7 +129,7 @@ def test_a_file_of_mcp_servers_that_is_wrong_is_one_sentence(tmp_path: Path) -> 
     path.write_text("servers:\n  desk:\n    comand: [x]\n    tools: {a: {}}\n")
     settings = ToolExecutorSettings(mcp_servers_file=str(path))
     with pytest.raises(StartupError, match=r"mcp\.yaml:3: .*did you mean 'command'"):
-        mcp_servers(settings, Registry())
+        declared_servers(settings)
 
 
 async def test_tools_of_a_declared_mcp_server_are_served(tmp_path: Path) -> None:
@@ -133,5 +139,42 @@ async def test_tools_of_a_declared_mcp_server_are_served(tmp_path: Path) -> None
         f"servers:\n  desk:\n    command: {command}\n    tools: {{open_ticket: {{}}}}\n"
     )
     settings = ToolExecutorSettings(mcp_servers_file=str(path), mcp_start_seconds=30)
-    async with mcp_servers(settings, registry):
+    declared = declared_servers(settings)
+    async with mcp_servers(settings, registry, make_policy(settings), declared):
         assert [tool.name for tool in registry] == ["desk_open_ticket"]
+
+
+def declared_desk(tmp_path: Path, policy: str) -> ToolExecutorSettings:
+    """A server that is declared with one tool for one agent, and a policy file."""
+    (tmp_path / "mcp.yaml").write_text(
+        "servers:\n  desk:\n    command: [x]\n    tools: {refund: {agents: [concierge]}}\n"
+    )
+    (tmp_path / "policy.yaml").write_text(policy)
+    return ToolExecutorSettings(
+        mcp_servers_file=str(tmp_path / "mcp.yaml"), policy_file=str(tmp_path / "policy.yaml")
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("tools:\n  desk_refnud: {}\n", "policy.yaml:2: unknown tool 'desk_refnud'"),
+        ("tools:\n  desk_refund: {agents: [cards]}\n", "policy.yaml:2: desk_refund is not for"),
+    ],
+)
+def test_a_policy_for_a_tool_of_an_mcp_server_is_checked_at_start(
+    tmp_path: Path, policy: str, said: str
+) -> None:
+    settings = declared_desk(tmp_path, policy)
+    with pytest.raises(StartupError, match=said):
+        make_registry(
+            settings, knowledge(settings), make_policy(settings), declared_servers(settings)
+        )
+
+
+def test_a_policy_may_name_a_tool_that_its_server_has_not_offered_yet(tmp_path: Path) -> None:
+    settings = declared_desk(tmp_path, "tools:\n  desk_refund: {disabled: true}\n")
+    registry = make_registry(
+        settings, knowledge(settings), make_policy(settings), declared_servers(settings)
+    )
+    assert "desk_refund" not in registry
