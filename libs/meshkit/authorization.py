@@ -30,6 +30,11 @@ _OPERATOR = frozenset({OPERATOR})
 _SPEAKERS = _GATEWAY | {SPEECH_CLIENT}
 
 _TABLE: dict[str, dict[str, Parts]] = {
+    "voicemesh.mesh.v1.DiagnosticsService": {
+        "GetStatus": _OPERATOR,
+        "GetTaskDump": _OPERATOR,
+        "CaptureProfile": _OPERATOR,
+    },
     "voicemesh.speech.v1.SpeechPoolService": {
         "AllocateClient": _SPEAKERS,
         "RenewLease": _SPEAKERS,

@@ -90,6 +90,7 @@ class Following(Generic[S]):
             if name in live:
                 self._put_in_force(name, getattr(accepted.settings, name))
         waiting = self._waiting(live)
+        self._started.live.taken_over(waiting)
         if waiting:
             logger.info("settings change at the next start", extra={"settings": waiting})
 

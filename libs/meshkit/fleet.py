@@ -16,10 +16,11 @@ from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from meshkit.endpoints import EndpointSource
 from meshkit.errors import MeshError, PeerUnreachable, unreachable
+from meshkit.health import asked
 from meshkit.identity import current_certificates
 from meshkit.logging import get_logger
 from meshkit.picker import PodState, pick
@@ -169,14 +170,21 @@ class Fleet:
             self.suspect(tried[-1]) if tried else None
             raise
 
-    async def healthy(self, timeout: float = 1.0) -> bool:
-        """Whether a pod of the fleet says that it serves. Never raises MeshError."""
-        request = health_pb2.HealthCheckRequest()
+    async def why_not(self, timeout: float = 1.0) -> str:
+        """Why a pod of the fleet does not serve, in its own words; empty: it serves.
+
+        Never raises MeshError.
+        """
         try:
-            answer = await self.unary(health_pb2_grpc.HealthStub, "Check", request, timeout=timeout)
-        except MeshError:
-            return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+            address = self.pick()
+        except MeshError as error:
+            return error.message
+        try:
+            answer = await asked(self.stub(health_pb2_grpc.HealthStub, address), timeout)
+        except grpc.aio.AioRpcError as error:
+            self.suspect(address)
+            return str(error.code().name)
+        return "" if answer.serves else answer.reason or answer.status
 
     async def _once(
         self,

@@ -8,7 +8,7 @@ Where changes come from is left to `meshkit.configuration`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,10 @@ class Live:
     """The live settings of one process. `names` are those that may change."""
 
     names: frozenset[str] = frozenset()
+    generation: int = 0
+    """How often settings were taken over since the start."""
+    waiting: tuple[str, ...] = ()
+    """Settings that changed and take effect at the next start, by name."""
     _listeners: dict[str, list[Listener]] = field(default_factory=dict)
     _values: dict[str, Any] = field(default_factory=dict)
 
@@ -56,6 +60,11 @@ class Live:
                 raise SettingRefused(str(error)) from None
             told.append(listener)
         self._values[name] = value
+
+    def taken_over(self, waiting: Sequence[str]) -> None:
+        """Remember that settings were taken over, and which of them wait for the next start."""
+        self.generation += 1
+        self.waiting = tuple(waiting)
 
     def _known(self, name: str) -> None:
         if name not in self.names:

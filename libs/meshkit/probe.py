@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from meshkit.health import answer_of
+
 SECONDS = 2.0
 USAGE = "use grpc://host:port or http://host:port/path"
 
@@ -47,13 +49,13 @@ def main(arguments: Sequence[str]) -> int:
 def _grpc(address: str, timeout: float) -> str:
     with grpc.insecure_channel(address) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
+            response, call = health_pb2_grpc.HealthStub(channel).Check.with_call(
                 health_pb2.HealthCheckRequest(), timeout=timeout
             )
         except grpc.RpcError as error:
             return str(error.code().name)
-    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-    return "" if status == "SERVING" else status
+    answer = answer_of(response, call.trailing_metadata())
+    return "" if answer.serves else ": ".join(filter(None, (answer.status, answer.reason)))
 
 
 def _http(url: str, timeout: float) -> str:

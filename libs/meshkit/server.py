@@ -1,9 +1,10 @@
-"""A mesh server: grpc.aio with health, reflection, wrapped handlers, and a drain on SIGTERM.
+"""A mesh server: grpc.aio with health, diagnostics, reflection, wrapped handlers, a drain on SIGTERM.
 
     server = MeshServer("speech-pool", settings, port=settings.grpc_port)
     add_SpeechServiceServicer_to_server(servicer, server.grpc)
     server.serves("voicemesh.speech.v1.SpeechService")
     async with server:               # bound, NOT_SERVING
+        server.not_ready(NotReady.WAITING_FOR_REDIS)   # told beside NOT_SERVING
         await server.ready()         # SERVING
         await server.until_drained() # SIGTERM or SIGINT came and work has ended
 
@@ -24,11 +25,16 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from meshkit.clock import SystemClock
+from meshkit.diagnostics_servicer import NAME as DIAGNOSTICS
+from meshkit.diagnostics_servicer import VERSION, DiagnosticsServicer, Status
 from meshkit.handlers import MeshHandlers
+from meshkit.health import NotReady, ReasonedHealth
 from meshkit.identity import current_certificates, door
 from meshkit.logging import get_logger
 from meshkit.settings import MeshSettings
 from meshkit.startup import StartupError
+from voicemesh.mesh.v1.diagnostics_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 
 logger = get_logger("meshkit.server")
 
@@ -54,8 +60,10 @@ class MeshServer:
         self.service = service
         self.port = port
         self._settings = settings
-        self._health = health.aio.HealthServicer()
-        self._names: list[str] = []
+        self._started = SystemClock().now()
+        self._health = ReasonedHealth(VERSION)
+        self._health.reason = NotReady.STARTING.told()
+        self._names = [DIAGNOSTICS]
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
         self._drain_wanted = asyncio.Event()
         self._server = grpc.aio.server(options=_OPTIONS)
@@ -71,6 +79,8 @@ class MeshServer:
         self.grpc = MeshHandlers(self._server, service, settings.max_unary_seconds, known)
         """What generated code adds a servicer to."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        servicer = DiagnosticsServicer(self.status, self._tells_anybody)
+        add_DiagnosticsServiceServicer_to_server(servicer, self.grpc)
 
     def serves(self, *names: str) -> None:
         """Tell health and reflection the full names of the services added to `grpc`."""
@@ -79,6 +89,26 @@ class MeshServer:
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Call this when draining begins, before work under way is waited for."""
         self._on_drain.append(callback)
+
+    def not_ready(self, why: NotReady, detail: str = "") -> None:
+        """Tell this as the reason while the server is not ready; no word of it may be a secret."""
+        self._health.reason = why.told(detail)
+
+    def status(self) -> Status:
+        """What the server tells operators of itself."""
+        certificates, live = self._certificates, self._settings.live
+        return Status(
+            service=self.service,
+            started=self._started,
+            not_ready=(self._health.reason,) if self._health.reason else (),
+            certificate_until=certificates.current.not_after if certificates else None,
+            settings_generation=live.generation,
+            waiting_settings=live.waiting,
+        )
+
+    def _tells_anybody(self) -> bool:
+        """Whether tasks and profiles are told: with certificates, only operators come so far."""
+        return self._certificates is not None or bool(self._settings.now("diagnostics"))
 
     @property
     def address(self) -> str:
@@ -121,6 +151,7 @@ class MeshServer:
 
     async def ready(self) -> None:
         """Begin to be given work."""
+        self._health.reason = ""
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         logger.info("ready", extra={"address": self.address})
 
@@ -143,6 +174,7 @@ class MeshServer:
     async def _drain(self) -> None:
         seconds = self._settings.now("drain_seconds")
         logger.info("draining", extra={"seconds": seconds})
+        self.not_ready(NotReady.DRAINING)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         for callback in self._on_drain:
             await callback()

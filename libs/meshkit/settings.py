@@ -138,6 +138,13 @@ class MeshSettings(IdentitySettings):
         le=600,
         description="Seconds a unary request may take if its caller set no deadline.",
     )
+    diagnostics: bool = Field(
+        False,
+        description="Whether tasks and profiles of this process are told where certificates do not"
+        " say who asks: by the gateway to who has the control key, by a gRPC server without"
+        " certificates to whoever reaches it.",
+        json_schema_extra=LIVE,
+    )
     appconfig_endpoint: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices(

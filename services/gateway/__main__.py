@@ -26,12 +26,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event | None = None) ->
         async with connect(settings) as peers:
             address = settings.advertised_address or f"{settings.bind_host}:{settings.http_port}"
             async with Calls(peers, settings, lambda: address) as calls:
-                app = make_app(
-                    calls,
-                    Readiness(peers),
-                    settings.control_key,
-                    lambda: settings.now("diagnostics"),
-                )
+                app = make_app(calls, Readiness(peers), settings)
                 async with (
                     ControlServer(app, settings) as control,
                     MediaServer(calls, settings) as media,

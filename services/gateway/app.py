@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from gateway.calls import KEPT_CALLS, KEPT_SECONDS, Calls, describe
 from gateway.events import CallEvent, CallEvents
 from gateway.peers import Readiness
 from gateway.problems import Problem, answer_problems
+from gateway.settings import GatewaySettings
 from gateway.timeline import mouth_to_ear_ms, parts
 from gateway.turns import Turn
 
@@ -27,21 +28,13 @@ KEEP_ALIVE_SECONDS = 15.0
 VERSION = version("voicemesh")
 
 
-def make_app(
-    calls: Calls,
-    readiness: Readiness,
-    control_key: str,
-    diagnosed: Callable[[], bool] = lambda: False,
-) -> FastAPI:
-    """The app. With an empty `control_key` nobody is asked for one, and nothing is diagnosed.
-
-    `diagnosed`: whether diagnostics are given now.
-    """
+def make_app(calls: Calls, readiness: Readiness, settings: GatewaySettings) -> FastAPI:
+    """The app. Without a control key nobody is asked for one, and tasks are told to nobody."""
     app = FastAPI(title="voicemesh gateway", openapi_url=None)
     app.state.calls = calls
     app.state.readiness = readiness
-    app.state.control_key = control_key
-    app.state.diagnostics = diagnostics.Diagnostics(diagnosed)
+    app.state.control_key = settings.control_key
+    app.state.diagnostics = diagnostics.Diagnostics(settings)
     app.include_router(_health)
     app.include_router(_calls)
     app.include_router(_latency)
@@ -99,7 +92,7 @@ async def readyz(request: Request) -> dict[str, Any]:
     readiness: Readiness = request.app.state.readiness
     missing = await readiness.not_serving()
     if missing:
-        names = " and ".join(missing)
+        names = " and ".join(f"{name} ({why})" for name, why in missing.items())
         raise Problem(503, f"Not serving: {names}. Start it, or look at its logs.")
     return {"status": "ready", "calls": len(_registry(request).live)}
 

@@ -1,47 +1,57 @@
-"""What this process is doing: its tasks with where each waits, and a profile by samples.
+"""What this pod is doing, over the control plane: its status, its tasks, and a profile.
 
-Names of code and line numbers only, never values: locals hold what callers said. Off unless
-`VOICEMESH_DIAGNOSTICS` is set, and even then only for who has the control key.
+What is told is `meshkit.diagnostics`, as the mesh's gRPC servers tell it. Tasks and profiles are off
+unless `VOICEMESH_DIAGNOSTICS` is set, and even then only for who has the control key.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from types import FrameType
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from gateway.calls import Calls
+from gateway.peers import Readiness
 from gateway.problems import Problem
-
-MAX_TASKS = 2_000
-MAX_FRAMES = 64
-MAX_STACKS = 200
-"""Different stacks of a profile that are told, the most frequent."""
-MAX_SECONDS = 30.0
-SAMPLE_SECONDS = 0.01
+from gateway.settings import GatewaySettings
+from meshkit.clock import SystemClock
+from meshkit.diagnostics import (
+    DEFAULT_SECONDS,
+    MAX_SECONDS,
+    Profiler,
+    ProfileUnderWay,
+    dump_tasks,
+)
+from meshkit.diagnostics_servicer import VERSION
+from meshkit.health import NotReady
+from meshkit.identity import current_certificates
+from meshkit.tls import Certificates
 
 router = APIRouter(prefix="/api/v1/diagnostics")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """Whether they are given now; `profiling` while a profile is being taken."""
+    """What the answers are made of, for the life of the app."""
 
-    allowed: Callable[[], bool]
-    profiling: bool = False
+    settings: GatewaySettings
+    started: datetime = field(default_factory=SystemClock().now)
+    certificates: Certificates | None = field(default_factory=current_certificates)
+    profiler: Profiler = field(default_factory=Profiler)
+
+
+def _of(request: Request) -> Diagnostics:
+    given: Diagnostics = request.app.state.diagnostics
+    return given
 
 
 def _allowed(request: Request) -> Diagnostics:
     """Raises Problem, unless diagnostics are on and a control key guards them."""
-    given: Diagnostics = request.app.state.diagnostics
-    if not (given.allowed() and request.app.state.control_key):
+    given = _of(request)
+    if not (given.settings.now("diagnostics") and given.settings.control_key):
         raise Problem(
             403,
             "Diagnostics are off: set VOICEMESH_DIAGNOSTICS to true, and VOICEMESH_CONTROL_KEY,"
@@ -50,99 +60,52 @@ def _allowed(request: Request) -> Diagnostics:
     return given
 
 
+@router.get("/status")
+async def get_status(request: Request) -> dict[str, Any]:
+    """What runs since when, why it takes no calls, and how long its certificate holds."""
+    given, live = _of(request), _of(request).settings.live
+    until = given.certificates.current.not_after if given.certificates else None
+    return {
+        "service": "gateway",
+        "version": VERSION,
+        "start_time": given.started.isoformat(),
+        "not_ready_reasons": await _not_ready(request),
+        "certificate_end_time": until.isoformat() if until else None,
+        "settings_generation": live.generation,
+        "waiting_settings": list(live.waiting),
+        "task_count": len(asyncio.all_tasks()),
+    }
+
+
+async def _not_ready(request: Request) -> list[str]:
+    calls: Calls = request.app.state.calls
+    if calls.draining:
+        return [NotReady.DRAINING.told()]
+    readiness: Readiness = request.app.state.readiness
+    missing = await readiness.not_serving()
+    return [NotReady.WAITING_FOR_PEER.told(f"{name}, {why}") for name, why in missing.items()]
+
+
 @router.get("/tasks")
 async def get_tasks(request: Request) -> dict[str, Any]:
     """Every task of the loop, and where it waits."""
     _allowed(request)
-    tasks = asyncio.all_tasks()
-    return {"count": len(tasks), "tasks": describe_tasks(tasks)}
+    dump = dump_tasks(asyncio.all_tasks())
+    return {"task_count": dump.count, "tasks": [asdict(task) for task in dump.tasks]}
 
 
 @router.get("/profile")
 async def get_profile(
-    request: Request, seconds: Annotated[float, Query(gt=0, le=MAX_SECONDS)] = 5.0
+    request: Request, seconds: Annotated[float, Query(gt=0, le=MAX_SECONDS)] = DEFAULT_SECONDS
 ) -> dict[str, Any]:
     """What the loop's thread did for some seconds; one profile at a time."""
     given = _allowed(request)
-    if given.profiling:
-        raise Problem(409, "A profile is being taken; ask again when it is done.")
-    given.profiling = True
     try:
-        stacks = await sampled(seconds)
-    finally:
-        given.profiling = False
-    return {
-        "seconds": seconds,
-        "samples": stacks.total(),
-        "stacks": [
-            {"stack": stack, "samples": count} for stack, count in stacks.most_common(MAX_STACKS)
-        ],
-    }
-
-
-def describe_tasks(tasks: Iterable[asyncio.Task[Any]]) -> list[dict[str, Any]]:
-    """Name, code and the chain of awaits of each, outermost first; ordered by name."""
-    told = [
-        {"name": task.get_name(), "waits_at": awaits(task.get_coro())}
-        for task in sorted(tasks, key=lambda task: task.get_name())
-    ]
-    return told[:MAX_TASKS]
-
-
-def awaits(coroutine: Any) -> list[str]:
-    """Where a coroutine is suspended, and where what it awaits is, as `module.function:line`."""
-    chain: list[str] = []
-    while coroutine is not None and len(chain) < MAX_FRAMES:
-        frame = _attribute(coroutine, "cr_frame", "gi_frame", "ag_frame")
-        if frame is None:
-            break
-        chain.append(place(frame))
-        coroutine = _attribute(coroutine, "cr_await", "gi_yieldfrom", "ag_await")
-    return chain
-
-
-def place(frame: FrameType) -> str:
-    """`module.function:line` of a frame."""
-    module = frame.f_globals.get("__name__", "?")
-    return f"{module}.{frame.f_code.co_qualname}:{frame.f_lineno}"
-
-
-async def sampled(seconds: float, interval: float = SAMPLE_SECONDS) -> Counter[str]:
-    """How often each stack of this thread was seen, outermost first, joined by `;`.
-
-    A thread looks, so that the cost is that of the looking, and a blocked loop is seen as well. It
-    must wait for the interpreter's lock, so Python code that runs is seen a little too seldom.
-    """
-    stop, thread = threading.Event(), threading.get_ident()
-    looking = asyncio.create_task(asyncio.to_thread(_look, thread, seconds, interval, stop))
-    try:
-        return await asyncio.shield(looking)
-    finally:
-        stop.set()
-        if not looking.done():
-            await looking
-
-
-def _look(thread: int, seconds: float, interval: float, stop: threading.Event) -> Counter[str]:
-    stacks: Counter[str] = Counter()
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and not stop.is_set():
-        if (frame := sys._current_frames().get(thread)) is not None:
-            stacks[collapsed(frame)] += 1
-            del frame
-        stop.wait(interval)
-    return stacks
-
-
-def collapsed(frame: FrameType | None) -> str:
-    """The stack that ends in a frame, as flame graphs read it."""
-    places: list[str] = []
-    while frame is not None and len(places) < MAX_FRAMES:
-        places.append(place(frame))
-        frame = frame.f_back
-    return ";".join(reversed(places))
-
-
-def _attribute(holder: Any, *names: str) -> Any:
-    """The first of these that the holder has: coroutines and generators name them differently."""
-    return next((getattr(holder, name) for name in names if hasattr(holder, name)), None)
+        profile = await given.profiler.capture(seconds)
+    except ProfileUnderWay as error:
+        headers = {"Retry-After": str(round(error.seconds) + 1)}
+        raise Problem(
+            409, "A profile is being taken; ask again when it is done.", headers
+        ) from None
+    stacks = [{"stack": stack, "sample_count": n} for stack, n in profile.stacks]
+    return {"sample_count": profile.samples, "stacks": stacks}

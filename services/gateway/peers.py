@@ -45,11 +45,11 @@ class Readiness:
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
         self._asking = asyncio.Lock()
-        self._known: list[str] = []
+        self._known: dict[str, str] = {}
         self._known_until = float("-inf")
 
-    async def not_serving(self) -> list[str]:
-        """Names of the peers of which no pod serves."""
+    async def not_serving(self) -> dict[str, str]:
+        """The peers of which the pod that was asked does not serve, with what it said of why."""
         loop = asyncio.get_running_loop()
         async with self._asking:
             if loop.time() >= self._known_until:
@@ -57,7 +57,7 @@ class Readiness:
                 self._known_until = loop.time() + CHECK_SECONDS
             return self._known
 
-    async def _ask(self) -> list[str]:
+    async def _ask(self) -> dict[str, str]:
         fleets = self._peers.all()
-        answers = await asyncio.gather(*(fleet.healthy(CHECK_SECONDS) for fleet in fleets))
-        return [fleet.service for fleet, serves in zip(fleets, answers, strict=True) if not serves]
+        answers = await asyncio.gather(*(fleet.why_not(CHECK_SECONDS) for fleet in fleets))
+        return {fleet.service: why for fleet, why in zip(fleets, answers, strict=True) if why}

@@ -45,12 +45,6 @@ class GatewaySettings(MeshSettings):
         description="Secret of at least 32 characters that the control plane asks for as a Bearer"
         " token. Empty: none is asked for, and only the loopback address may be bound.",
     )
-    diagnostics: bool = Field(
-        False,
-        description="Whether the control plane tells tasks and profiles of this process to who has"
-        " the control key.",
-        json_schema_extra=LIVE,
-    )
     streaming_mode: Literal["media", "voice_live"] = Field(
         "media",
         validation_alias=AliasChoices(

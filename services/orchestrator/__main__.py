@@ -9,6 +9,7 @@ from agentkit import Catalog, CatalogError
 from meshkit.endpoints import endpoint_source
 from meshkit.errors import MeshError
 from meshkit.fleet import Fleet
+from meshkit.health import NotReady
 from meshkit.logging import get_logger
 from meshkit.server import MeshServer
 from meshkit.service import run_service
@@ -93,6 +94,7 @@ async def become_ready(server: MeshServer, tools: Tools, catalog: Catalog) -> No
         except MeshError as error:
             if not waiting:
                 logger.info("waiting for the tool-executor", extra={"reason": error.reason})
+            server.not_ready(NotReady.WAITING_FOR_TOOLS, error.reason)
             waiting = True
             await asyncio.sleep(AGAIN_SECONDS)
     try:

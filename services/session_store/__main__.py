@@ -9,6 +9,7 @@ from pathlib import Path
 from memory.hotstore import HotStore
 from memory.subscriptions import Subscriptions
 from meshkit.clock import SystemClock
+from meshkit.health import NotReady
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
@@ -189,6 +190,7 @@ def make_server(
 
 
 async def _work(server: MeshServer, hot: HotStore, archiver: Archiver) -> None:
+    server.not_ready(NotReady.WAITING_FOR_REDIS)
     await until_answering(hot)
     await check_server(hot)
     await server.ready()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from meshkit.endpoints import endpoint_source
 from meshkit.fleet import Fleet
+from meshkit.health import NotReady
 from meshkit.server import MeshServer
 from meshkit.service import run_service
 from meshkit.startup import StartupError
@@ -34,6 +35,7 @@ async def serve(settings: SpeechPoolSettings) -> None:
         async with running_quotas(settings) as quotas:
             pools = Pools(provider, settings, quotas=quotas)
             server = make_server(settings, pools, list(provider.voices))
+            server.not_ready(NotReady.LOADING_ENGINE)
             async with server, pools:
                 await server.ready()
                 await server.until_drained()

@@ -185,7 +185,7 @@ async def test_readiness_names_the_peers_that_do_not_serve() -> None:
     async with rig(orchestrator_target=NOWHERE, session_store_target=NOWHERE) as mesh:
         status, body = await mesh.get("/readyz")
         assert status == 503
-        assert "orchestrator and session-store" in body["detail"]
+        assert "orchestrator (UNAVAILABLE) and session-store (UNAVAILABLE)" in body["detail"]
         assert "speech-pool" not in body["detail"]
         assert (await mesh.get("/healthz"))[0] == 200
 

@@ -119,9 +119,7 @@ async def rig(
         chosen = GatewaySettings(**{"http_port": 0, "media_port": 0, **targets, **settings})
         peers = await stack.enter_async_context(connect(chosen))
         calls = await stack.enter_async_context(Calls(peers, chosen, lambda: "127.0.0.1:1"))
-        app = make_app(
-            calls, Readiness(peers), chosen.control_key, lambda: chosen.now("diagnostics")
-        )
+        app = make_app(calls, Readiness(peers), chosen)
         control = await stack.enter_async_context(ControlServer(app, chosen))
         media = await stack.enter_async_context(MediaServer(calls, chosen))
         client = await stack.enter_async_context(aiohttp.ClientSession())

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from meshkit.health import NotReady
 from meshkit.probe import main, why_not
 from meshkit.server import MeshServer
 from meshkit.settings import MeshSettings
@@ -51,7 +52,10 @@ async def test_a_server_that_serves(server: MeshServer) -> None:
 
 
 async def test_a_server_that_is_not_ready(server: MeshServer) -> None:
-    assert await asked(f"grpc://127.0.0.1:{server.port}") == "NOT_SERVING"
+    assert await asked(f"grpc://127.0.0.1:{server.port}") == "NOT_SERVING: starting"
+    server.not_ready(NotReady.WAITING_FOR_REDIS, "caf\xe9\n")
+    told = await asked(f"grpc://127.0.0.1:{server.port}")
+    assert told == "NOT_SERVING: waiting for redis: caf??", "metadata holds printable ASCII only"
 
 
 def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:

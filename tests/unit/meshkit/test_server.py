@@ -156,7 +156,7 @@ async def test_a_drain_lets_work_under_way_finish_and_says_so_first(rig: Rig, fl
     await under_way
     await drained
     assert refused.is_set()
-    assert not await fleet.healthy()
+    assert await fleet.why_not() == "UNAVAILABLE"
 
 
 async def test_a_port_in_use_is_one_sentence(rig: Rig) -> None:
@@ -190,7 +190,7 @@ async def test_a_fleet_without_pods_answers_at_once() -> None:
     async with Fleet("speech-pool", StaticEndpoints(frozenset())) as fleet:
         with pytest.raises(PeerUnreachable, match="no pod is known"):
             fleet.pick()
-        assert not await fleet.healthy()
+        assert "no pod is known" in await fleet.why_not()
 
 
 async def test_a_pod_outside_the_fleet_is_reached_by_its_address(rig: Rig) -> None:
