@@ -1,7 +1,11 @@
-"""What redaction costs: microseconds a log record with and without it, and the memory it loads.
+"""How much redaction finds and spoils, what it costs a log record, and the memory it loads.
 
-Each row is the median over repeats of records that go through the whole formatter into a null sink.
-Texts are distinct, so that none is answered from the cache, unless the row says otherwise.
+    python -m tests.load.redaction_bench [--corpora]
+
+`--corpora` prints the first only. How an item and a span count, and which finder an item meets, is
+said in `tests.support.redaction_scoring`. Each row of costs is the median over repeats of records that
+go through the whole formatter into a null sink. Texts are distinct, so that none is answered from the
+cache, unless the row says otherwise.
 """
 
 from __future__ import annotations
@@ -19,12 +23,56 @@ from meshkit.context import call_context, new_trace
 from meshkit.logging import configure_logging, get_logger
 from meshkit.redaction import redact, redact_said
 from tests.load.measure import machine
+from tests.support.redaction_corpus import POSITIVES, marked
+from tests.support.redaction_negatives import NEGATIVES
+from tests.support.redaction_scoring import Item, Score, Span, as_met, halves, independent, scored
 
 ROUNDS = 2000
 REPEATS = 7
 GOAL_MICROSECONDS = 100.0
 """What redaction may add to a usual record."""
 NUMBERS = count(10_000)
+
+
+def older(part: int) -> list[Item]:
+    """A half of the corpus that has one author with the finders."""
+    some = [
+        Item(text, tuple(Span("MARKED", secret) for secret in secrets))
+        for text, secrets in map(marked, POSITIVES[part::2])
+    ]
+    return some + [Item(text, ()) for text in NEGATIVES[part::2]]
+
+
+def corpora() -> Iterator[tuple[str, Score]]:
+    """A row for each corpus and finder."""
+    items = independent()
+    development, held_out = halves(items)
+    yield "independent, held out", scored(held_out, as_met)
+    yield "independent, development", scored(development, as_met)
+    yield "independent, whole", scored(items, as_met)
+    yield "independent, all as a program's", scored(items, redact)
+    yield "independent, all as said", scored(items, redact_said)
+    yield "own, tuned on", scored(older(0), redact)
+    yield "own, held out", scored(older(1), redact)
+
+
+def print_corpora() -> None:
+    """Recall and precision by item and by span, and by kind where kinds are told."""
+    print(f"{'corpus':<34}{'items':>6}{'found':>6}{'recall':>8}{'stay':>6}{'spoilt':>7}", end="")
+    print(f"{'precis.':>8} |{'spans':>6}{'recall':>8}{'taken':>6}{'precis.':>8}")
+    rows = list(corpora())
+    for name, s in rows:
+        found = s.items - len(s.missed)
+        print(f"{name:<34}{s.items:>6}{found:>6}{s.recall:>8.3f}{s.stay:>6}", end="")
+        print(f"{len(s.spoiled):>7}{s.precision:>8.3f} |{sum(s.spans.values()):>6}", end="")
+        print(f"{s.span_recall:>8.3f}{s.replaced:>6}{s.span_precision:>8.3f}")
+    print(f"\n{'spans found, by kind':<34}" + "".join(f"{name:>28}" for name, _ in rows[:3]))
+    for kind in sorted(rows[2][1].spans):
+        cells = (
+            f"{s.spans.get(kind, 0) - s.leaked.get(kind, 0)} of {s.spans.get(kind, 0)}"
+            for _, s in rows[:3]
+        )
+        print(f"{kind:<34}" + "".join(f"{cell:>28}" for cell in cells))
 
 
 def letters(number: int) -> str:
@@ -80,7 +128,10 @@ def megabytes(statement: str) -> float:
 
 
 def main() -> int:
-    print(machine())
+    print_corpora()
+    if "--corpora" in sys.argv[1:]:
+        return 0
+    print(f"\n{machine()}")
     print(f"{'text':<36}{'us':>8}")
     for name, once in texts():
         print(f"{name:<36}{microseconds(once):>8.1f}")
