@@ -25,6 +25,7 @@ from memory.entra import SCOPE, Credential, EntraCredentials
 from memory.hotstore import RETRY_SECONDS, HotStore
 from memory.memo_store import HistoryEntry, Memo, MemoChanges
 from memory.scripts import Value, load_script
+from memory.tls import RedisTLS, explained
 from meshkit.errors import MeshError, Reason
 
 DEFAULT_PORT = 10000
@@ -39,9 +40,10 @@ class AzureRedisManager:
     """One Redis, as an async context manager or closed by `aclose`.
 
     What is not given is read from REDIS_HOST, REDIS_PORT, REDIS_ACCESS_KEY, REDIS_USER_NAME and
-    REDIS_SCOPE. With `credential` tokens are used, else the key, else nothing. `timeout`: seconds
-    an operation may take. Raises ValueError without a host, MeshError (STORE_UNAVAILABLE,
-    STORE_FULL) from each operation.
+    REDIS_SCOPE. With `credential` tokens are used, else the key, else nothing. `ssl_ca_certs`: PEM
+    file of the CAs to trust; default: the machine's. `timeout`: seconds an operation may take.
+    Raises ValueError without a host, RedisTLSRefused for that file, and MeshError
+    (STORE_UNAVAILABLE, STORE_FULL) from each operation.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class AzureRedisManager:
         scope: str | None = None,
         *,
         timeout: float = 2.0,
+        ssl_ca_certs: str | None = None,
     ) -> None:
         host = host or os.environ.get("REDIS_HOST", "")
         if not host:
@@ -71,7 +74,10 @@ class AzureRedisManager:
         )
         self._url = f"{'rediss' if ssl else 'redis'}://{secret}{host}:{_port(host, port)}/{db}"
         self._timeout = timeout
-        self._hot = HotStore(self._url, timeout=timeout, credentials=self._credentials)
+        self._tls = RedisTLS(ca=ssl_ca_certs or "")
+        self._hot = HotStore(
+            self._url, timeout=timeout, credentials=self._credentials, tls=self._tls
+        )
         self._blocking: redis.Redis | None = None
         self._save = load_script("memory", "save_memo")
 
@@ -150,9 +156,11 @@ class AzureRedisManager:
         try:
             found = cast("dict[bytes, bytes]", self._blocking_client().hgetall(key))
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+            over_tls = explained(error) if self._url.startswith("rediss:") else ""
             raise MeshError(
                 Reason.STORE_UNAVAILABLE,
-                f"Redis at {self._hot.address} cannot be reached: {type(error).__name__}",
+                f"Redis at {self._hot.address} cannot be reached:"
+                f" {over_tls or type(error).__name__}",
                 retry_after_seconds=RETRY_SECONDS,
             ) from None
         return {field.decode(): value.decode() for field, value in found.items()}
@@ -195,6 +203,7 @@ class AzureRedisManager:
                 retry=Retry(NoBackoff(), 1),
                 protocol=2,
                 credential_provider=self._credentials,
+                **({"ssl_ca_certs": self._tls.ca} if self._tls.ca else {}),
             )
         return self._blocking
 

@@ -21,6 +21,7 @@ from redis.credentials import CredentialProvider
 
 from memory.clients import open_client
 from memory.scripts import Script, ScriptCall, Value
+from memory.tls import RedisTLS, explained
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
 
@@ -51,8 +52,8 @@ class HotStore:
 
     `timeout` is the budget in seconds of one operation with its retries, unless the operation names
     a smaller one. `credentials` tells who we are at each new connection, and again while connections
-    live; without it the URL does. `cluster`: the URL is of any node of one. Raises ValueError for a
-    URL that is none.
+    live; without it the URL does. `cluster`: the URL is of any node of one. `tls` is for rediss://.
+    Raises ValueError for a URL that is none, RedisTLSRefused for files that cannot serve.
     """
 
     def __init__(
@@ -65,17 +66,19 @@ class HotStore:
         durability: Durability = "disk",
         credentials: CredentialProvider | None = None,
         cluster: bool = False,
+        tls: RedisTLS | None = None,
     ) -> None:
         self._timeout, self._attempts = timeout, attempts
         self._durability = durability
         self._loaded: set[tuple[str, ClusterNode | None]] = set()
-        self.address = _shown(url)
+        self.address, self._over_tls = _shown(url), url.startswith("rediss:")
         self._client = open_client(
             url,
             cluster=cluster,
             timeout=timeout,
             max_connections=max_connections,
             credentials=credentials,
+            tls=tls or RedisTLS(),
         )
         self._turns = asyncio.Semaphore(max_connections)
         self._execute: Callable[..., Awaitable[Any]] = self._client.execute_command
@@ -218,10 +221,14 @@ class HotStore:
                 raise _refusal(error) from None
         raise AssertionError("a store has at least one attempt")
 
+    def _told(self, cause: Exception) -> str:
+        over_tls = explained(cause) if self._over_tls else ""
+        return over_tls or str(cause) or type(cause).__name__
+
     def _unavailable(self, what: str, cause: Exception) -> MeshError:
         return MeshError(
             Reason.STORE_UNAVAILABLE,
-            f"Redis at {self.address} {what}: {str(cause) or type(cause).__name__}",
+            f"Redis at {self.address} {what}: {self._told(cause)}",
             retry_after_seconds=RETRY_SECONDS,
         )
 

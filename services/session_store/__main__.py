@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from memory.entra import EntraCredentials
 from memory.hotstore import HotStore
 from memory.subscriptions import Subscriptions
+from memory.tls import RedisTLS, RedisTLSRefused
 from meshkit.clock import SystemClock
+from meshkit.credentials import process_credential_async
 from meshkit.health import NotReady
 from meshkit.server import MeshServer
 from meshkit.service import run_service
@@ -58,7 +61,8 @@ SERVICES = (
 async def serve(settings: SessionStoreSettings) -> None:
     """Serve at once, be ready when Redis answers, until drained."""
     async with (
-        open_hot_store(settings) as hot,
+        entra_credentials(settings) as credentials,
+        open_hot_store(settings, credentials) as hot,
         Subscriptions(hot) as subscriptions,
         archived(make_archive(settings)) as archive,
         make_server(settings, hot, subscriptions, archive) as server,
@@ -70,7 +74,30 @@ async def serve(settings: SessionStoreSettings) -> None:
         background.cancel()
 
 
-def open_hot_store(settings: SessionStoreSettings) -> HotStore:
+@asynccontextmanager
+async def entra_credentials(
+    settings: SessionStoreSettings,
+) -> AsyncIterator[EntraCredentials | None]:
+    """The identity that Redis is shown, if the settings say so, closed at the end.
+
+    Raises StartupError where azure-identity is not installed.
+    """
+    if not settings.redis_entra:
+        yield None
+        return
+    try:
+        credential = process_credential_async()
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"redis_entra is set, but {error.name} is not installed: install voicemesh[cosmos]"
+        ) from None
+    async with credential, EntraCredentials(credential) as credentials:
+        yield credentials
+
+
+def open_hot_store(
+    settings: SessionStoreSettings, credentials: EntraCredentials | None = None
+) -> HotStore:
     """The connection to Redis that the settings name. Raises StartupError."""
     if not settings.redis_url:
         raise StartupError(
@@ -84,7 +111,11 @@ def open_hot_store(settings: SessionStoreSettings) -> HotStore:
             max_connections=settings.redis_max_connections,
             durability=settings.store_durability,
             cluster=settings.redis_cluster,
+            credentials=credentials,
+            tls=RedisTLS.told(settings.model_dump()),
         )
+    except RedisTLSRefused as error:
+        raise StartupError(str(error)) from None
     except ValueError as error:
         raise StartupError(
             f"VOICEMESH_REDIS_URL is not a Redis URL: {error}; write redis://host:port/0 or"

@@ -26,6 +26,25 @@ class SessionStoreSettings(MeshSettings):
     redis_cluster: bool = Field(
         False, description="Whether redis_url names a node of a Redis cluster."
     )
+    redis_tls_ca: str = Field(
+        "",
+        description="PEM file with the CAs that sign the certificate of a rediss:// Redis; empty:"
+        " those of the machine.",
+    )
+    redis_tls_certificate: str = Field(
+        "", description="PEM file with our certificate, for a Redis that asks for one."
+    )
+    redis_tls_key: str = Field("", description="PEM file with the private key of that certificate.")
+    redis_tls_name: str = Field(
+        "",
+        description="Name that the certificate of Redis is checked for; empty: the host that is"
+        " dialled.",
+    )
+    redis_entra: bool = Field(
+        False,
+        description="Whether the pod's Entra identity is shown to Redis, in place of what redis_url"
+        " says.",
+    )
     redis_max_connections: int = Field(
         64, ge=1, le=1000, description="Most connections to Redis; further requests wait for one."
     )

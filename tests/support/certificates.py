@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -46,13 +47,13 @@ class PrivateCA:
         ends: datetime | None = None,
         common_name: str = "",
     ) -> Issued:
-        """A certificate with these DNS names; none: without alternative names."""
+        """A certificate with these DNS names or addresses; none: without alternative names."""
         key = ec.generate_private_key(ec.SECP256R1())
         begins, ends = begins or _now(), ends or _now() + DAY
         subject = _named(common_name or "test")
         built = _builder(subject, self._name, key.public_key(), begins, ends)
         if names:
-            found = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+            found = x509.SubjectAlternativeName([_alternative(name) for name in names])
             built = built.add_extension(found, critical=False)
         signed = built.sign(self._key, hashes.SHA256())
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -93,6 +94,13 @@ def _now() -> datetime:
 
 def _named(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _builder(

