@@ -112,6 +112,14 @@ class MeshSettings(IdentitySettings):
         description="Where traces and metrics go by OTLP over gRPC, such as http://collector:4317;"
         " empty: nowhere.",
     )
+    telemetry_ring_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of 127.0.0.1 on which a gateway of a mesh on one machine keeps the newest"
+        " traces and metrics for its console page, and to which the services send them unless"
+        " otlp_endpoint names a collector; empty: no ring.",
+    )
     trace_sample_ratio: float = Field(
         1.0, ge=0, le=1, description="Share of the calls that are traced, if anything is."
     )
@@ -182,6 +190,18 @@ class MeshSettings(IdentitySettings):
     def live(self) -> Live:
         """Who listens to changes of live settings."""
         return self._live
+
+    @property
+    def uses_ring(self) -> bool:
+        """Whether telemetry goes to the gateway's ring: there is one, and no collector is named."""
+        return self.telemetry_ring_port is not None and not self.otlp_endpoint
+
+    @property
+    def telemetry_endpoint(self) -> str:
+        """Where traces and metrics go: the collector, else the ring; empty: nowhere."""
+        return (
+            f"http://127.0.0.1:{self.telemetry_ring_port}" if self.uses_ring else self.otlp_endpoint
+        )
 
     def now(self, name: str) -> Any:
         """The value of a live setting at this moment; its attribute is the one of the start."""

@@ -42,6 +42,10 @@ EXPORT_SECONDS = 3.0
 """Time that one export may take."""
 FLUSH_SECONDS = 4.0
 """Time that a process which ends gives its last spans."""
+RING_EACH_SECONDS = 2.0
+"""Instead of EXPORT_EACH_SECONDS where a person watches: spans go to the ring of a local mesh."""
+RING_FLUSH_SECONDS = 0.3
+"""Instead of FLUSH_SECONDS: the ring is near, or it has ended with the mesh and nobody would look."""
 
 SPANS = {
     "call": "gateway: the life of a call, the root of its trace",
@@ -82,8 +86,11 @@ _OFF: AbstractContextManager[None] = nullcontext()
 class Tracing:
     """What `configure_tracing` set up."""
 
-    def __init__(self, provider: TracerProvider | None = None) -> None:
+    def __init__(
+        self, provider: TracerProvider | None = None, flush_seconds: float = FLUSH_SECONDS
+    ) -> None:
         self._provider = provider
+        self._flush_seconds = flush_seconds
         self.ended_spans = 0
         """Sampled spans that were given to the queue."""
         self.sent_spans = 0
@@ -95,12 +102,12 @@ class Tracing:
         return self.ended_spans - self.sent_spans
 
     async def aclose(self) -> None:
-        """Give the last spans FLUSH_SECONDS to leave, off the loop, and stop."""
+        """Give the last spans some seconds to leave, off the loop, and stop."""
         provider, self._provider = self._provider, None
         if provider is None:
             return
         _State.tracer = None
-        in_time = await off_the_loop(provider.shutdown, FLUSH_SECONDS)
+        in_time = await off_the_loop(provider.shutdown, self._flush_seconds)
         if not in_time or self.lost_spans:
             logger.warning(
                 "the collector did not take all spans", extra={"lost_spans": self.lost_spans}
@@ -117,6 +124,8 @@ def configure_tracing(
     otlp_endpoint: str | None = None,
     *,
     sample_ratio: float = 1.0,
+    export_each_seconds: float = EXPORT_EACH_SECONDS,
+    flush_seconds: float = FLUSH_SECONDS,
 ) -> Tracing:
     """Send this process's spans to `otlp_endpoint` (gRPC; `http://` is plain, `https://` TLS).
 
@@ -129,8 +138,10 @@ def configure_tracing(
         raise ValueError("otlp_endpoint must begin with http:// or https://")
     if not 0 <= sample_ratio <= 1:
         raise ValueError("sample_ratio must be 0 to 1")
-    tracing = Tracing()
-    provider = _provider(service_name, service_version, otlp_endpoint, sample_ratio, tracing)
+    tracing = Tracing(flush_seconds=flush_seconds)
+    provider = _provider(
+        service_name, service_version, otlp_endpoint, sample_ratio, export_each_seconds, tracing
+    )
     tracing._provider = provider
     _State.tracer = provider.get_tracer("voicemesh")
     return tracing
@@ -139,8 +150,14 @@ def configure_tracing(
 @asynccontextmanager
 async def traced(service: str, version: str, settings: MeshSettings) -> AsyncIterator[None]:
     """Trace as the settings say, within the block."""
+    near = settings.uses_ring
     tracing = configure_tracing(
-        service, version, settings.otlp_endpoint, sample_ratio=settings.trace_sample_ratio
+        service,
+        version,
+        settings.telemetry_endpoint,
+        sample_ratio=settings.trace_sample_ratio,
+        export_each_seconds=RING_EACH_SECONDS if near else EXPORT_EACH_SECONDS,
+        flush_seconds=RING_FLUSH_SECONDS if near else FLUSH_SECONDS,
     )
     try:
         yield
@@ -270,7 +287,7 @@ def _type(error: BaseException) -> str:
 
 
 def _provider(
-    service: str, version: str, endpoint: str, ratio: float, tracing: Tracing
+    service: str, version: str, endpoint: str, ratio: float, each_seconds: float, tracing: Tracing
 ) -> TracerProvider:
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
@@ -322,7 +339,7 @@ def _provider(
         BatchSpanProcessor(
             Counting(exporter),
             max_queue_size=QUEUE_SPANS,
-            schedule_delay_millis=EXPORT_EACH_SECONDS * 1000,
+            schedule_delay_millis=each_seconds * 1000,
             export_timeout_millis=EXPORT_SECONDS * 1000,
         )
     )
