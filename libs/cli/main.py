@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from rich.console import Console
 from acs_standin.caller import DialError, PlacedCall
 from cli.call import CallFailed, Conversation, Line
 from cli.config import config
+from cli.diagnose import profile, tasks
 from cli.doctor import doctor
 from cli.extensions import ExtensibleGroup
 from cli.lines import LinesError, demo_lines, from_file, from_text
@@ -76,6 +78,8 @@ main.add_command(tools)
 main.add_command(config)
 main.add_command(trace)
 main.add_command(doctor)
+main.add_command(tasks)
+main.add_command(profile)
 
 
 @main.command()
@@ -93,7 +97,11 @@ def up(data: Path, free_ports: bool, redis_url: str, no_planner: bool) -> None:
         ports,
         data=data,
         print_line=MeshLogs(console).show,
-        environment={"VOICEMESH_LOG_FORMAT": "console"},
+        environment={
+            "VOICEMESH_LOG_FORMAT": "console",
+            # All of it listens on loopback, and tasks and profiles hold no values.
+            "VOICEMESH_DIAGNOSTICS": os.environ.get("VOICEMESH_DIAGNOSTICS", "true"),
+        },
         redis_url=redis_url,
         planner=not no_planner,
     )

@@ -107,7 +107,7 @@ def test_settings_that_do_not_fit_each_other_are_told(monkeypatch: pytest.Monkey
 
 
 def test_marks_and_names_tell_what_is_live_and_what_is_secret() -> None:
-    assert live_names(Settings) == {"names", "log_level", "drain_seconds"}
+    assert live_names(Settings) == {"names", "log_level", "drain_seconds", "diagnostics"}
     secret = {name for name in Settings.model_fields if is_secret(Settings, name)}
     assert secret == {"api_key", "redis_url", "pin", "motto", "appconfig_endpoint", "tls_key"}
 
