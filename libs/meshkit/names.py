@@ -44,7 +44,10 @@ def session_name(session: str) -> str:
 
 def session_id(name: str, field: str = "session") -> str:
     """The id in `sessions/{session}`. Raises NAME_MALFORMED, naming `field`."""
-    return _match(_SESSION, name, field, "sessions/{session}").group(1)
+    found = _SESSION.fullmatch(name)
+    if found is None:
+        raise _malformed(field, "sessions/{session}")
+    return found[1]
 
 
 def verified_session_id(name: str, field: str = "name") -> str:
@@ -92,6 +95,10 @@ def _resource(collection: str) -> re.Pattern[str]:
 def _match(pattern: re.Pattern[str], name: str, field: str, form: str) -> re.Match[str]:
     found = pattern.fullmatch(name)
     if found is None:
-        problem = f"must have the form {form}, at most 128 of A-Z a-z 0-9 . _ ~ - in a part"
-        raise MeshError(Reason.NAME_MALFORMED, f"{field}: {problem}", fields={field: problem})
+        raise _malformed(field, form)
     return found
+
+
+def _malformed(field: str, form: str) -> MeshError:
+    problem = f"must have the form {form}, at most 128 of A-Z a-z 0-9 . _ ~ - in a part"
+    return MeshError(Reason.NAME_MALFORMED, f"{field}: {problem}", fields={field: problem})

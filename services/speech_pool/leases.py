@@ -58,21 +58,22 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
     ) -> pb.AllocateClientResponse:
         """Grant a lease, waiting for a client as long as the request allows."""
         session = session_id(request.session)
-        pool = self._pools.of_kind(request.client_kind)
-        if not request.request_id:
+        pools = self._pools
+        pool = pools.of_kind(request.client_kind)
+        request_id = request.request_id
+        if not request_id:
             raise invalid(
                 "request_id", "is required; random per allocation, the same on its retries"
             )
-        ttl, max_wait, allowed = _ttl(request), _max_wait(request), _allowed(request)
-        async with self._pools.counted(pool, session):
+        ttl = _ttl(request) if request.HasField("ttl") else None
+        max_wait = _max_wait(request) if request.HasField("max_wait") else None
+        allowed = _allowed(request) if request.allowed_tiers else None
+        left = context.time_remaining()
+        deadline = None if left is None else pools.clock() + left - ANSWER_MARGIN_SECONDS
+        async with pools.counted(pool, session):
             try:
                 lease = await pool.allocate(
-                    session,
-                    request_id=request.request_id,
-                    allowed_tiers=allowed,
-                    ttl_seconds=ttl,
-                    max_wait_seconds=max_wait,
-                    deadline=self._deadline(context.time_remaining()),
+                    session, request_id, allowed, ttl, max_wait, deadline=deadline
                 )
             except POOL_FAILURES as error:
                 raise reason_of(error) from None
@@ -88,7 +89,8 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         name = parse_lease(request.name)
         kind, pool = self._pools.holding(name.lease)
         with raising():
-            lease = pool.renew(name.lease, _ttl(request), session=name.session)
+            ttl = _ttl(request) if request.HasField("ttl") else None
+            lease = pool.renew(name.lease, ttl, session=name.session)
         response = pb.RenewLeaseResponse()
         self._fill(response.lease, lease, kind)
         return response
@@ -119,12 +121,6 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         """The pools as they change, with the pod's load in the heartbeats between."""
         await watch_pools(self._pools, request, context, self._heartbeat)
 
-    def _deadline(self, remaining: float | None) -> float | None:
-        """The caller's deadline on the pools' clock, less the time that the answer travels."""
-        if remaining is None:
-            return None
-        return self._pools.clock() + max(0.0, remaining - ANSWER_MARGIN_SECONDS)
-
     def _fill(self, told: pb.Lease, lease: Lease, kind: pb.ClientKind) -> None:
         told.name = lease_name(lease.session, lease.lease_id)
         told.client_kind = kind
@@ -133,27 +129,21 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         _set(told.expire_time, self._wall() + lease.expires_at - self._pools.clock())
 
 
-def _allowed(request: pb.AllocateClientRequest) -> frozenset[AllocationTier] | None:
-    if not request.allowed_tiers:
-        return None
+def _allowed(request: pb.AllocateClientRequest) -> frozenset[AllocationTier]:
     unknown = [tier for tier in request.allowed_tiers if tier not in TIERS]
     if unknown:
         raise invalid("allowed_tiers", "holds a tier that is not DEDICATED, WARM or COLD")
     return frozenset(TIERS[tier] for tier in request.allowed_tiers)
 
 
-def _ttl(request: pb.AllocateClientRequest | pb.RenewLeaseRequest) -> float | None:
-    if not request.HasField("ttl"):
-        return None
+def _ttl(request: pb.AllocateClientRequest | pb.RenewLeaseRequest) -> float:
     seconds = request.ttl.ToTimedelta().total_seconds()
     if not MIN_TTL_SECONDS <= seconds <= MAX_TTL_SECONDS:
         raise invalid("ttl", "must be 1 s to 10 min", Reason.TTL_OUT_OF_RANGE)
     return seconds
 
 
-def _max_wait(request: pb.AllocateClientRequest) -> float | None:
-    if not request.HasField("max_wait"):
-        return None
+def _max_wait(request: pb.AllocateClientRequest) -> float:
     seconds = request.max_wait.ToTimedelta().total_seconds()
     if seconds < 0:
         raise invalid("max_wait", "must not be negative")
@@ -161,6 +151,5 @@ def _max_wait(request: pb.AllocateClientRequest) -> float | None:
 
 
 def _set(told: Duration | Timestamp, seconds: float) -> None:
-    whole, part = divmod(seconds, 1.0)
-    told.seconds = int(whole)
-    told.nanos = int(part * 1e9)
+    told.seconds = whole = int(seconds)
+    told.nanos = int((seconds - whole) * 1e9)
