@@ -34,9 +34,9 @@ def parse_arguments(text: str) -> dict[str, Any]:
     if len(text) > MAX_ARGUMENT_BYTES:
         _refuse("The arguments are too long. Send only what the tool asks for.")
     try:
-        parsed = json.loads(text, parse_constant=_no_constant) if text.strip() else {}
+        parsed = _DECODER.decode(text) if text.strip() else {}
         # What cannot go over the wire as UTF-8, such as half a surrogate pair, ends here.
-        json.dumps(parsed, ensure_ascii=False).encode()
+        (json.dumps(parsed, ensure_ascii=False) if "\\u" in text else text).encode()
     except (ValueError, RecursionError):
         _refuse("The arguments are not valid JSON. Write one JSON object, and nothing around it.")
     if not isinstance(parsed, dict):
@@ -133,6 +133,9 @@ def _meaning(error: ValidationError) -> str:
 
 def _no_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -7,6 +7,7 @@ tool-executor runs tools. What the caller gets keeps the seed's convention: `{su
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -46,6 +47,7 @@ async def call_body(tool: Tool, given: Any, context: ToolContext) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
+@functools.lru_cache(maxsize=1024)
 def is_async(tool: Tool) -> bool:
     """Whether the body is a coroutine function, or an object that is called as one."""
     return tool.is_async
