@@ -1,12 +1,15 @@
-"""What the session-store's contract runs on: one server, and in the slow suite a cluster of three."""
+"""What the session-store's contract runs on: one server; and in the slow suite a cluster, and TLS."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 
+from memory.hotstore import HotStore
+from tests.support.redis_tls import follow, replicated_redis_over_tls
+from tests.support.store import Servers
 from tests.support.valkey_cluster import valkey_cluster
 
 
@@ -17,10 +20,35 @@ async def cluster_urls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         yield [node.url for node in nodes]
 
 
-@pytest.fixture(params=["standalone", pytest.param("cluster", marks=pytest.mark.slow)])
-def cluster(request: pytest.FixtureRequest) -> list[str] | None:
-    """The nodes of a cluster, None for a server of the test's own."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def tls_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
+    """A Redis over TLS whose durable writes are those that its replica has."""
+    folder = tmp_path_factory.mktemp("tls")
+    async with replicated_redis_over_tls(folder) as (primary, replica):
+
+        async def followed() -> None:
+            await follow(primary, replica)
+
+        async def alone(_: Sequence[HotStore]) -> None:
+            async with HotStore(replica.plain.url) as admin:
+                await admin.command("REPLICAOF", "NO", "ONE")
+
+        told = {"redis_tls_ca": primary.files.ca, "store_durability": "replica"}
+        yield Servers([primary.url], told, [primary.plain.url], followed, alone)
+
+
+@pytest.fixture(
+    params=[
+        "standalone",
+        pytest.param("cluster", marks=pytest.mark.slow),
+        pytest.param("tls", marks=pytest.mark.slow),
+    ]
+)
+def servers(request: pytest.FixtureRequest) -> Servers | None:
+    """Servers that tests share, None for one of the test's own."""
     if request.param == "standalone":
         return None
-    urls: list[str] = request.getfixturevalue("cluster_urls")
-    return urls
+    if request.param == "cluster":
+        return Servers(request.getfixturevalue("cluster_urls"), {"redis_cluster": True})
+    shared: Servers = request.getfixturevalue("tls_servers")
+    return shared

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from session_store.policy_counters import key_of
-from tests.support.store import RunningStore, running_store
+from tests.support.store import RunningStore, Servers, running_store
 from tests.support.store_calls import refused
 from voicemesh.session.v1 import policy_counter_pb2 as pb
 
@@ -19,8 +19,8 @@ DAY_SECONDS = 86_400
 
 
 @pytest.fixture
-async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path, cluster=cluster) as running:
+async def store(servers: Servers | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, servers=servers) as running:
         yield running
 
 

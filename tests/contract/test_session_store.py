@@ -11,7 +11,7 @@ import pytest
 from redis.crc import key_slot
 
 from memory.embedded import EmbeddedValkey
-from tests.support.store import RunningStore, replica, running_store
+from tests.support.store import RunningStore, Servers, replica, running_store
 from tests.support.store_calls import (
     GATEWAY_A,
     GATEWAY_B,
@@ -40,8 +40,8 @@ from voicemesh.tools.v1.outcome_pb2 import ToolOutcome
 
 
 @pytest.fixture
-async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path, cluster=cluster) as running:
+async def store(servers: Servers | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, servers=servers) as running:
         yield running
 
 
@@ -299,7 +299,7 @@ async def test_a_verified_record_with_a_stale_etag_conflicts(store: RunningStore
 
 async def test_verified_and_epochs_need_the_disk(store: RunningStore) -> None:
     await create(store)
-    await store.everywhere("CONFIG", "SET", "appendonly", "no")
+    await store.keep_nothing()
     for call in (set_verified(store, "c1", "identity"), acquire(store, GATEWAY_A, "r")):
         error = await refused(call)
         assert error.reason == "STORE_NOT_DURABLE"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.store import RunningStore, running_store
+from tests.support.store import RunningStore, Servers, running_store
 from tests.support.store_calls import (
     GATEWAY_A,
     S,
@@ -26,8 +26,8 @@ from voicemesh.session.v1 import journal_pb2 as jr
 
 
 @pytest.fixture
-async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path, cluster=cluster) as running:
+async def store(servers: Servers | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, servers=servers) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from session_store.archive_sqlite import SqliteArchive
 from session_store.archiver import BATCH, Archiver
 from session_store.index import SessionIndex
 from session_store.runner import ScriptRunner
-from tests.support.store import RunningStore, running_store
+from tests.support.store import RunningStore, Servers, running_store
 from tests.support.store_calls import S, append, create, ended, get, reason_of, said, set_verified
 from voicemesh.session.v1 import session_store_pb2 as ss
 
@@ -53,9 +53,9 @@ class Shelf:
 
 
 @pytest.fixture
-async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+async def store(servers: Servers | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
     options = {"archive_path": str(tmp_path / "archive.db"), "archive_linger_seconds": 0.0}
-    async with running_store(tmp_path, cluster=cluster, **options) as running:
+    async with running_store(tmp_path, servers=servers, **options) as running:
         await create(running, tenant="bank", context_json={"account": '"12345678"'})
         yield running
 

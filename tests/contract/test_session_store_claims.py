@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from memory.embedded import EmbeddedValkey
-from tests.support.store import RunningStore, replica, running_store
+from tests.support.store import RunningStore, Servers, replica, running_store
 from tests.support.store_calls import (
     GATEWAY_A,
     S,
@@ -32,8 +32,8 @@ OUTCOME = ToolOutcome(result_json='{"success": true}')
 
 
 @pytest.fixture
-async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path, cluster=cluster) as running:
+async def store(servers: Servers | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, servers=servers) as running:
         await create(running)
         yield running
 
@@ -195,7 +195,7 @@ async def test_waiting_for_a_dead_claim_ends_at_once(store: RunningStore) -> Non
 
 async def test_claims_and_outcomes_need_the_disk(store: RunningStore) -> None:
     token = (await claim(store)).claim_token
-    await store.everywhere("CONFIG", "SET", "appendonly", "no")
+    await store.keep_nothing()
     for call in (claim(store, request_id=f"{S}/t3/0/2"), complete(store, token)):
         assert (await refused(call)).reason == "STORE_NOT_DURABLE"
 

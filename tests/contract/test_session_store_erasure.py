@@ -19,7 +19,7 @@ from session_store.erasure import BATCH, Erased, ErasureRequest, Erasures
 from session_store.index import SessionIndex
 from session_store.runner import ScriptRunner
 from tests.support.archives import ArchiveAtHand, cosmos_archive, sqlite_archive
-from tests.support.store import RunningStore, running_store
+from tests.support.store import RunningStore, Servers, running_store
 from tests.support.store_calls import (
     append,
     create,
@@ -90,12 +90,12 @@ class Deployment:
 
 @pytest.fixture(params=["sqlite", "cosmos"])
 async def mesh(
-    request: pytest.FixtureRequest, cluster: list[str] | None, tmp_path: Path
+    request: pytest.FixtureRequest, servers: Servers | None, tmp_path: Path
 ) -> AsyncIterator[Deployment]:
     opening = sqlite_archive(tmp_path) if request.param == "sqlite" else cosmos_archive()
     told = {"archive_path": "unused", "archive_linger_seconds": 0.0, "erasure_key": KEY}
     async with opening as hand:
-        async with running_store(tmp_path, cluster=cluster, archive=hand.again(), **told) as store:
+        async with running_store(tmp_path, servers=servers, archive=hand.again(), **told) as store:
             yield Deployment(store, hand)
 
 

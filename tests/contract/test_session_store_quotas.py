@@ -14,7 +14,7 @@ from redis.crc import key_slot
 from meshkit.errors import MeshError
 from session_store.quotas import Quotas
 from session_store.settings import QuotaLimit
-from tests.support.store import RunningStore, running_store
+from tests.support.store import RunningStore, Servers, running_store
 from tests.support.store_calls import reason_of, refused
 from voicemesh.session.v1 import claim_pb2 as pb
 
@@ -26,8 +26,8 @@ QUOTAS = {
 
 
 @pytest.fixture
-async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path, cluster=cluster, quotas=QUOTAS) as running:
+async def store(servers: Servers | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, servers=servers, quotas=QUOTAS) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from memory.embedded import EmbeddedValkey
 from meshkit.errors import from_rpc_error
-from tests.support.store import RunningStore, replica, running_store
+from tests.support.store import RunningStore, Servers, replica, running_store
 from tests.support.store_calls import (
     GATEWAY_A,
     S,
@@ -30,8 +30,8 @@ from voicemesh.session.v1 import journal_pb2 as jr
 
 
 @pytest.fixture
-async def store(cluster: list[str] | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
-    async with running_store(tmp_path, cluster=cluster) as running:
+async def store(servers: Servers | None, tmp_path: Path) -> AsyncIterator[RunningStore]:
+    async with running_store(tmp_path, servers=servers) as running:
         await create(running)
         yield running
 

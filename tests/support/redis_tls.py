@@ -5,6 +5,7 @@ Each keeps a port without TLS, by which tests do to it what they must. Skips whe
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -48,6 +49,28 @@ class RedisOverTLS:
             pairs = ("tls-cert-file", self.files.certificate, "tls-key-file", self.files.key)
             await admin.command("CONFIG", "SET", *pairs)
             await admin.command("CLIENT", "KILL", "SKIPME", "yes")
+
+
+@asynccontextmanager
+async def replicated_redis_over_tls(folder: Path) -> AsyncIterator[list[RedisOverTLS]]:
+    """A primary and its replica, which is how this Redis, too old for WAITAOF, keeps a write."""
+    ca, options = (
+        PrivateCA("redis"),
+        ("--tls-replication", "yes", "--repl-diskless-sync-delay", "0"),
+    )
+    async with (
+        redis_over_tls(folder / "primary", ca=ca, options=options) as primary,
+        redis_over_tls(folder / "replica", ca=ca, options=options) as replica,
+    ):
+        yield [primary, replica]
+
+
+async def follow(primary: RedisOverTLS, replica: RedisOverTLS) -> None:
+    """Have the replica follow, and wait until it does."""
+    async with HotStore(replica.plain.url) as admin, asyncio.timeout(20):
+        await admin.command("REPLICAOF", "localhost", primary.port)
+        while b"master_link_status:up" not in await admin.command("INFO", "replication"):
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

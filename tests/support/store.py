@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from memory.embedded import EmbeddedValkey
 from memory.hotstore import HotStore
 from memory.scripts import Value
 from memory.subscriptions import Subscriptions
+from memory.tls import RedisTLS
 from session_store.__main__ import archived, make_archive, make_server
 from session_store.archive import SessionArchive
 from session_store.settings import SessionStoreSettings
@@ -24,6 +25,26 @@ from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
 from voicemesh.session.v1.ownership_pb2_grpc import CallOwnershipServiceStub
 from voicemesh.session.v1.policy_counter_pb2_grpc import PolicyCounterServiceStub
 from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
+
+
+async def no_append_only_file(nodes: Sequence[HotStore]) -> None:
+    """What takes durable writes from servers that keep them by their own disk."""
+    for node in nodes:
+        await node.command("CONFIG", "SET", "appendonly", "no")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the contract runs: real servers, and how a session-store is told of them."""
+
+    urls: Sequence[str]
+    settings: Mapping[str, Any]
+    nodes: Sequence[str] = ()
+    """Without TLS, for what a test does to servers; default: the URLs."""
+    anew: Callable[[], Awaitable[None]] | None = None
+    """Undoes what else a test did to them."""
+    forget: Callable[[Sequence[HotStore]], Awaitable[None]] = no_append_only_file
+    """Has them keep no durable write."""
 
 
 @dataclass
@@ -44,6 +65,11 @@ class RunningStore:
     """Begin to shut down, as SIGTERM does."""
     nodes: Sequence[HotStore] = ()
     """Each server behind it, for what a test does to servers."""
+    forget: Callable[[Sequence[HotStore]], Awaitable[None]] = no_append_only_file
+
+    async def keep_nothing(self) -> None:
+        """Have the servers take writes that they cannot keep as the settings want."""
+        await self.forget(self.nodes)
 
     async def everywhere(self, *command: Value) -> list[Any]:
         """Run a command on each server; the replies."""
@@ -69,6 +95,7 @@ async def replica(
         max_connections=told.redis_max_connections,
         durability=told.store_durability,
         cluster=told.redis_cluster,
+        tls=RedisTLS.told(told.model_dump()),
     )
     async with (
         hot,
@@ -100,25 +127,31 @@ async def replica(
 async def running_store(
     folder: Path,
     *,
-    cluster: Sequence[str] | None = None,
+    servers: Servers | None = None,
     archive: SessionArchive | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningStore]:
-    """A replica on a Valkey server of its own, or on a cluster, which is emptied first."""
+    """A replica on a Valkey server of its own, or on shared servers, which are emptied first."""
     async with AsyncExitStack() as stack:
-        urls = cluster or [(await stack.enter_async_context(EmbeddedValkey(folder))).url]
-        nodes = [await stack.enter_async_context(HotStore(url)) for url in urls]
-        if cluster:
-            await _as_new(nodes)
-        told = {"redis_cluster": bool(cluster), **settings}
-        store = await stack.enter_async_context(replica(urls[0], archive=archive, **told))
-        store.nodes = nodes
+        shared = servers is not None
+        if servers is None:
+            valkey = await stack.enter_async_context(EmbeddedValkey(folder))
+            servers = Servers([valkey.url], {})
+        where = servers.nodes or servers.urls
+        nodes = [await stack.enter_async_context(HotStore(url)) for url in where]
+        if shared:
+            await _as_new(nodes, servers)
+        told = {**servers.settings, **settings}
+        store = await stack.enter_async_context(replica(servers.urls[0], archive=archive, **told))
+        store.nodes, store.forget = nodes, servers.forget
         yield store
 
 
-async def _as_new(nodes: Sequence[HotStore]) -> None:
+async def _as_new(nodes: Sequence[HotStore], servers: Servers) -> None:
     """Undo what another test did to the servers."""
     for node in nodes:
         await node.command("CLIENT", "UNPAUSE")
         await node.command("CONFIG", "SET", "maxmemory", 0, "appendonly", "yes")
         await node.command("FLUSHALL")
+    if servers.anew is not None:
+        await servers.anew()
