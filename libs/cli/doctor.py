@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli import doctor_probes as probes
+from cli import doctor_deployment as deployed
 from cli.doctor_checks import Finding, Status
+from cli.doctor_machine import machine
+from cli.identity import identity_of, identity_options
 
 SICK = 1
 """Exit code where a check failed; warnings alone give 0."""
@@ -28,6 +30,8 @@ _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
     help="Ask the services that the settings here name, in place of looking at this machine.",
 )
 @click.option("--control-url", default="http://127.0.0.1:8080", show_default=True)
+@click.option("--control-key", envvar="VOICEMESH_CONTROL_KEY", default="", help="Key of the REST.")
+@identity_options(from_environment=False)
 @click.option(
     "--clock-reference", default="", help="http(s) URL of a server that knows the time, to compare."
 )
@@ -40,14 +44,29 @@ _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: ok, and each finding.")
 def doctor(
-    deployment: bool, control_url: str, clock_reference: str, data: Path, as_json: bool
+    deployment: bool,
+    control_url: str,
+    control_key: str,
+    tls_certificate: str,
+    tls_key: str,
+    tls_ca: str,
+    clock_reference: str,
+    data: Path,
+    as_json: bool,
 ) -> None:
     """Check this machine, or a deployment, and say what to do.
 
     A deployment is checked by the settings that a service started here would read: run it where
-    those are, as in a pod of the gateway. Ends with 1 if anything fails.
+    those are, as in a pod of the gateway. Services are asked with an operator's certificate if one
+    is given, else with the one that the settings name, which is told less. Ends with 1 if anything
+    fails.
     """
-    findings = asyncio.run(_findings(deployment, control_url, clock_reference, data))
+    operator = identity_of(tls_certificate, tls_key, tls_ca)
+    if deployment:
+        looking = deployed.deployment(control_url, clock_reference, operator, control_key)
+    else:
+        looking = _machine(clock_reference, data)
+    findings = asyncio.run(looking)
     healthy = all(finding.status is not Status.FAIL for finding in findings)
     if as_json:
         click.echo(json.dumps({"ok": healthy, "findings": [asdict(f) for f in findings]}))
@@ -57,13 +76,9 @@ def doctor(
         raise click.exceptions.Exit(SICK)
 
 
-async def _findings(
-    deployment: bool, control_url: str, clock_reference: str, data: Path
-) -> list[Finding]:
-    if deployment:
-        return await probes.deployment(control_url, clock_reference)
-    clock = await probes.clock(clock_reference) if clock_reference else []
-    return [*probes.machine(data), *clock]
+async def _machine(clock_reference: str, data: Path) -> list[Finding]:
+    clock = await deployed.clock(clock_reference) if clock_reference else []
+    return [*machine(data), *clock]
 
 
 def table(findings: Sequence[Finding]) -> Table:

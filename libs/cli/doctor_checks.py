@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from meshkit.health import NotReady
+
 MIN_PYTHON = (3, 11)
 GIB = 1024**3
 DISK_FAIL_BYTES, DISK_WARN_BYTES = GIB // 2, 2 * GIB
@@ -17,6 +19,8 @@ MEMORY_FAIL_BYTES, MEMORY_WARN_BYTES = GIB, 2 * GIB
 SKEW_WARN_SECONDS, SKEW_FAIL_SECONDS = 2.0, 30.0
 """Tickets and tokens are dated in seconds; Entra refuses tokens minutes off, certificates at once."""
 ENDING_DAYS = 14.0
+OPEN_FILES_WARN = 4096
+"""A call takes some twenty descriptors over the processes of a mesh; the usual soft limit is 1024."""
 ENGINES = {
     "recogniser": {
         "moonshine": "onnxruntime",
@@ -26,6 +30,20 @@ ENGINES = {
     "synthesiser": {"hibari": "hibari", "piper": "piper", "espeak": "espeak-ng"},
 }
 """What each local engine needs: a package, for espeak a program."""
+
+
+ADVICE: Mapping[str, str] = {
+    NotReady.STARTING: "Wait; if it stays so for a minute, look at its logs.",
+    NotReady.LOADING_ENGINE: "Wait; if it stays so, check the speech provider's credentials and"
+    " quota, or the local engine.",
+    NotReady.WAITING_FOR_REDIS: "Start Redis, or set VOICEMESH_REDIS_URL of the session-store to"
+    " where it is, with its password.",
+    NotReady.WAITING_FOR_TOOLS: "Start the tool-executor, or set VOICEMESH_TOOL_EXECUTOR_TARGET of"
+    " the orchestrator to where it is.",
+    NotReady.WAITING_FOR_PEER: "Mend that service; its line says how.",
+    NotReady.DRAINING: "It was told to stop. If no other pod serves, start one.",
+}
+"""What to do about each reason that a process gives."""
 
 
 class Status(StrEnum):
@@ -92,6 +110,14 @@ def space(check: str, free: int, limits: tuple[int, int], advice: str) -> Findin
     return warn(check, shown, advice) if free < limits[1] else ok(check, shown)
 
 
+def open_files(most: int) -> Finding:
+    """How many descriptors a process may have; below zero: any number."""
+    if 0 <= most < OPEN_FILES_WARN:
+        advice = f"Raise it, as with `ulimit -n {OPEN_FILES_WARN}`, before many calls are made."
+        return warn("open files", f"at most {most} a process", advice)
+    return ok("open files", f"at most {most} a process" if most >= 0 else "without limit")
+
+
 def engines(kind: str, installed: Sequence[str]) -> Finding:
     """Local speech engines of one kind."""
     if installed:
@@ -146,6 +172,39 @@ def version(service: str, theirs: str, ours: str) -> Finding:
         f"{theirs or 'not told'}, this command is {ours}",
         "Deploy one version everywhere, or use the command of the deployed one.",
     )
+
+
+def advice_of(reason: str) -> str:
+    """What to do about a process that says why it takes no work, as `reason` or `reason: detail`."""
+    known = reason.partition(":")[0]
+    return ADVICE.get(known, "Look at its logs; it may be starting.")
+
+
+def waiting_settings(service: str, address: str, names: Sequence[str]) -> Finding:
+    """Settings that App Configuration has and the process does not use yet."""
+    shown = f"{address} started before these changed: {', '.join(names)}"
+    return warn(f"{service} settings", shown, "Restart it to have them take effect.")
+
+
+def quota_room(quota: str, limit: int, wanted: int, kind: str) -> Finding:
+    """A quota of the fleet against the clients that all pods may open together."""
+    shown = f"{wanted} {kind}s at most, of {limit}"
+    if wanted > limit:
+        setting = f"VOICEMESH_{kind.upper()}_MAX"
+        return warn(quota, shown, f"Raise the quota, or lower {setting} times the pods to it.")
+    return ok(quota, shown)
+
+
+def model_endpoint(where: str, status: int) -> Finding:
+    """The model's endpoint, by what it answered to a request for its list of models."""
+    check, shown = "model endpoint", f"{where} answers {status}"
+    if status in (401, 403):
+        return fail(
+            check, f"{shown}: the key is refused", "Give the orchestrator a key that holds."
+        )
+    if status == 429 or status >= 500:
+        return warn(check, shown, "It throttles or fails: look at the provider's quota and status.")
+    return ok(check, f"{where} answers")
 
 
 def pool(row: Mapping[str, Any]) -> Finding:

@@ -14,13 +14,15 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
 
-from cli import doctor_probes as probes
+from cli import doctor_deployment as deployed
+from cli import doctor_machine, doctor_pods
 from cli.doctor_checks import Finding, Status
 from cli.main import main
 from cli.ports import Ports
 from gateway.settings import GatewaySettings
-from memory.embedded import EmbeddedValkey
+from memory.embedded import EmbeddedUnavailable, EmbeddedValkey
 from meshkit.call_graph import SERVICES
+from meshkit.health import NotReady
 from tests.support.certificates import PrivateCA
 from tests.support.gateway_rig import NOWHERE, rig
 
@@ -74,21 +76,30 @@ def test_ports_that_something_listens_on() -> None:
     ports = Ports.free()
     with socket.create_server(("127.0.0.1", 0)) as held:
         number = held.getsockname()[1]
-        taken = probes.taken_ports(replace(ports, planner=number))
+        taken = doctor_machine.taken_ports(replace(ports, planner=number))
     assert taken["planner"] == number
+
+
+async def ask(service: str, settings: Any) -> list[Finding]:
+    """What the pods of a service are found to be."""
+    (pods,) = [pods for pods in deployed.PODS if pods.service == service]
+    return [finding for told in await doctor_pods.ask(pods, settings) for finding in told.findings]
 
 
 async def test_services_that_serve_and_one_that_does_not() -> None:
     async with rig() as mesh:
         settings = mesh.settings.model_copy(update={"orchestrator_target": NOWHERE})
-        speech = await probes.mesh_service("speech-pool", "gateway", settings, "speech_pool_target")
-        store = await probes.mesh_service(
-            "session-store", "gateway", settings, "session_store_target"
-        )
-        gone = await probes.mesh_service("orchestrator", "gateway", settings, "orchestrator_target")
-        ready = await probes.gateway(mesh.http)
-    assert by_check(speech) == {"speech-pool": OK, "recognizer pool": OK, "synthesizer pool": OK}
-    assert by_check(store) == {"session-store": OK}
+        speech = await ask("speech-pool", settings)
+        store = await ask("session-store", settings)
+        gone = await ask("orchestrator", settings)
+        ready = await deployed.gateway(mesh.http)
+    assert by_check(speech) == {
+        "speech-pool": OK,
+        "speech-pool version": OK,
+        "recognizer pool": OK,
+        "synthesizer pool": OK,
+    }
+    assert by_check(store) == {"session-store": OK, "session-store version": OK}
     assert by_check(gone) == {"orchestrator": FAIL}
     assert "UNAVAILABLE" in gone[0].said
     assert by_check(ready) == {"gateway": OK, "gateway version": OK, "clock": OK}
@@ -96,27 +107,50 @@ async def test_services_that_serve_and_one_that_does_not() -> None:
 
 async def test_a_gateway_that_is_not_ready_says_why() -> None:
     async with rig(orchestrator_target=NOWHERE) as mesh:
-        (found,) = await probes.gateway(mesh.http)
-    assert found.status is FAIL
-    assert "Not serving: orchestrator" in found.said
+        found = await deployed.gateway(mesh.http)
+    assert by_check(found) == {"gateway": FAIL, "gateway version": OK, "clock": OK}
+    assert "Not serving: orchestrator (UNAVAILABLE)" in found[0].said
 
 
-async def test_a_service_that_drains_does_not_serve() -> None:
+async def test_a_gateway_with_a_key_tells_its_status_to_who_has_it() -> None:
+    key = "k" * 32
+    async with rig(control_key=key) as mesh:
+        mesh.settings.live.taken_over(["max_calls"])
+        without = await deployed.gateway(mesh.http)
+        with_it = await deployed.gateway(mesh.http, key)
+    assert by_check(without)["gateway status"] is WARN
+    assert "gateway status" not in by_check(with_it)
+    assert by_check(with_it)["gateway settings"] is WARN
+
+
+async def test_a_service_that_takes_no_work_says_why_and_the_doctor_what_to_do() -> None:
     async with rig() as mesh:
-        settings = mesh.settings
         server = mesh.servers["session-store"]
-        await server._set_health(2)  # NOT_SERVING, as at the start of a drain
-        (found,) = await probes.mesh_service(
-            "session-store", "gateway", settings, "session_store_target"
-        )
-    assert (found.status, "NOT_SERVING" in found.said) == (FAIL, True)
+        await server._set_health(2)  # NOT_SERVING, as before it is ready
+        server.not_ready(NotReady.WAITING_FOR_REDIS)
+        found = await ask("session-store", mesh.settings)
+    assert by_check(found) == {"session-store": FAIL, "session-store version": OK}
+    assert found[0].said.endswith("NOT_SERVING: waiting for redis")
+    assert "VOICEMESH_REDIS_URL" in found[0].advice
+
+
+async def test_a_service_of_another_version_and_with_settings_that_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with rig() as mesh:
+        monkeypatch.setattr(doctor_pods, "installed_version", lambda name: "0.0.1")
+        mesh.servers["session-store"]._settings.live.taken_over(["grpc_port"])
+        found = await ask("session-store", mesh.settings)
+    version, settings = found[1:]
+    assert (version.status, "this command is 0.0.1" in version.said) == (WARN, True)
+    assert (settings.status, "grpc_port" in settings.said) == (WARN, True)
 
 
 async def test_names_resolve_or_are_a_finding() -> None:
-    assert await probes.resolve("dns:localhost:50051")
-    assert await probes.resolve("static:a:1,b:2") == ["a:1", "b:2"]
+    assert await doctor_pods.resolve("dns:localhost:50051")
+    assert await doctor_pods.resolve("static:a:1,b:2") == ["a:1", "b:2"]
     settings = GatewaySettings(speech_pool_target="dns:nowhere.invalid:50051")
-    (found,) = await probes.mesh_service("speech-pool", "gateway", settings, "speech_pool_target")
+    (found,) = await ask("speech-pool", settings)
     assert (found.status, "does not resolve" in found.said) == (FAIL, True)
 
 
@@ -126,19 +160,19 @@ def test_certificates_are_read(tmp_path: Path) -> None:
     settings = GatewaySettings(
         tls_certificate=files.certificate, tls_key=files.key, tls_ca=files.ca
     )
-    (ending,) = probes.certificate("gateway", settings, now)
+    (ending,) = deployed.certificate("gateway", settings, now)
     assert ending.status is WARN, "a day is left"
-    (foreign,) = probes.certificate("orchestrator", settings, now)
+    (foreign,) = deployed.certificate("orchestrator", settings, now)
     assert foreign.status is FAIL
-    assert probes.certificate("gateway", GatewaySettings(), now) == []
+    assert deployed.certificate("gateway", GatewaySettings(), now) == []
 
 
 async def test_redis_that_is_not_set_is_none_or_is_away() -> None:
     common: dict[str, Any] = {"redis_cluster": False, "store_durability": "disk"}
-    (unset,) = await probes.store({"redis_url": "", **common})
-    (none,) = await probes.store({"redis_url": "nonsense", **common})
+    (unset,) = await deployed.store({"redis_url": "", **common})
+    (none,) = await deployed.store({"redis_url": "nonsense", **common})
     away_url = f"redis://:hush@127.0.0.1:{Ports.free().valkey}/0"
-    (away,) = await probes.store({"redis_url": away_url, **common})
+    (away,) = await deployed.store({"redis_url": away_url, **common})
     assert [unset.status, none.status, away.status] == [WARN, FAIL, FAIL]
     assert "hush" not in repr(away)
 
@@ -146,7 +180,7 @@ async def test_redis_that_is_not_set_is_none_or_is_away() -> None:
 async def test_redis_that_keeps_what_it_is_given(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path, port=0) as valkey:
         common: dict[str, Any] = {"redis_cluster": False, "store_durability": "disk"}
-        (found,) = await probes.store({"redis_url": valkey.url, **common})
+        (found,) = await deployed.store({"redis_url": valkey.url, **common})
     assert found.status is OK
     assert "durability disk" in found.said
 
@@ -163,10 +197,46 @@ async def test_the_clock_is_compared_with_the_date_of_a_server() -> None:
     await site.start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        (found,) = await probes.clock(url)
+        (found,) = await deployed.clock(url)
     finally:
         await runner.cleanup()
     assert found.status is FAIL
     assert "ahead of" in found.said
-    (gone,) = await probes.clock(url)
+    (gone,) = await deployed.clock(url)
     assert (gone.status, "--clock-reference" in gone.advice) == (FAIL, True)
+
+
+async def test_the_model_endpoint_is_asked_with_the_key_which_is_not_shown() -> None:
+    async def models(request: web.Request) -> web.Response:
+        given = request.headers.get("Authorization") or request.headers.get("api-key")
+        return web.Response(status=200 if given in ("Bearer hush", "hush") else 401)
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    app.router.add_get("/openai/models", models)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    open_ai = {"azure_openai_endpoint": "", "model_base_url": f"{url}/v1"}
+    azure = {"azure_openai_endpoint": url, "azure_openai_api_version": "2024-10-21"}
+    try:
+        (right,) = await deployed.model(open_ai | {"model_api_key": "hush"})
+        (wrong,) = await deployed.model(open_ai | {"model_api_key": "loud"})
+        (on_azure,) = await deployed.model(azure | {"azure_openai_api_key": "hush"})
+    finally:
+        await runner.cleanup()
+    (gone,) = await deployed.model(open_ai | {"model_api_key": "hush"})
+    found = [right, wrong, on_azure, gone]
+    assert [finding.status for finding in found] == [OK, FAIL, OK, WARN]
+    assert not any(word in repr(found) for word in ("hush", "loud"))
+
+
+def test_a_machine_without_valkey_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Path:
+        raise EmbeddedUnavailable("install valkey-server")
+
+    assert doctor_machine._valkey().status is OK
+    monkeypatch.setattr(doctor_machine, "find_binary", none)
+    found = doctor_machine._valkey()
+    assert (found.status, found.advice) == (WARN, "install valkey-server")
