@@ -23,6 +23,8 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         {"components/session-store/secrets": {"redis_url": {"existingSecret": "r", "key": "url"}}},
         r"Redis is named twice",
     ),
+    ({"redis/tls/clientCertificate": True}, r"clientCertificate is set and no Secret"),
+    ({"components/session-store/settings": {"redis_tls_ca": "x"}}, r"redis_tls_ca is the chart's"),
     ({"redis/peers": []}, r"redis\.peers is empty, so no pod could reach it"),
     ({"redis/url": "redis://valkey:6380/0"}, r"redis\.url goes to port 6380, .* redis\.port 6379"),
     ({"redis/url": "redis://valkey/0", "redis/port": 6380}, r"redis\.url goes to port 6379"),

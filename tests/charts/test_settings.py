@@ -132,3 +132,23 @@ def test_the_store_of_settings_is_named_once_for_all(chart: HelmChart) -> None:
         settings = loaded(service, environment(objects, service))
         assert settings.appconfig_endpoint.get_secret_value() == "https://mine.azconfig.io"
         assert settings.appconfig_label == "prod"
+
+
+@pytest.mark.parametrize("client", [False, True])
+def test_the_ca_of_redis_is_mounted_where_the_setting_looks(chart: HelmChart, client: bool) -> None:
+    tls = {"existingSecret": "redis-ca", "clientCertificate": client}
+    objects = chart.render(chart.shipped("azure", {"redis/tls": tls}))
+    told = loaded("session-store", environment(objects, "session-store"))
+    pod = objects.pods()["session-store"]["spec"]
+    (mount,) = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "redis-tls"]
+    (volume,) = [v for v in pod["volumes"] if v["name"] == "redis-tls"]
+    assert volume["secret"] == {"secretName": "redis-ca", "defaultMode": 0o440}
+    assert mount["readOnly"]
+    assert "subPath" not in mount, "a file mounted so is never rotated"
+    files = (told.redis_tls_ca, told.redis_tls_certificate, told.redis_tls_key)
+    folder = mount["mountPath"]
+    ours = (f"{folder}/tls.crt", f"{folder}/tls.key") if client else ("", "")
+    assert files == (f"{folder}/ca.crt", *ours)
+    for name in SERVICES:
+        others = {volume["name"] for volume in objects.pods()[name]["spec"]["volumes"]}
+        assert ("redis-tls" in others) == (name == "session-store")

@@ -17,6 +17,9 @@
 {{- if contains "@" $v.redis.url -}}
 {{- fail "redis.url holds a user or password, which would be readable in the Deployment: put the whole URL in a Secret, name it in components.session-store.secrets.redis_url.existingSecret, and leave redis.url empty." -}}
 {{- end -}}
+{{- if and $v.redis.tls.clientCertificate (not $v.redis.tls.existingSecret) -}}
+{{- fail "redis.tls.clientCertificate is set and no Secret has the certificate: name one with ca.crt, tls.crt and tls.key in redis.tls.existingSecret." -}}
+{{- end -}}
 {{- range $end, $what := dict "model" "an OpenAI-compatible endpoint" "embeddings" "an OpenAI-compatible endpoint that embeds texts" -}}
 {{- if not (index $v $end "url") -}}
 {{- fail (printf "%s.url is not set: name %s by its base URL, such as https://my.openai.azure.com/openai/v1." $end $what) -}}
@@ -75,7 +78,7 @@
 {{- fail (printf "%s.terminationGracePeriodSeconds is %d, so Kubernetes would kill the pod while it drains: preStopSeconds %d + drainSeconds %d + 5 to close needs at least %d." $at (int .is.terminationGracePeriodSeconds) (int .is.preStopSeconds) (int .is.drainSeconds) $least) -}}
 {{- end -}}
 {{- range $setting, $value := .is.settings -}}
-{{- if or (regexMatch "(_port|_target)$" $setting) (has $setting (list "tls_certificate" "tls_key" "tls_ca" "allow_insecure" "advertised_address" "bind_host" "drain_seconds" "profile" "redis_url" "model_base_url" "model_name" "embeddings_base_url" "embeddings_model")) -}}
+{{- if or (regexMatch "(_port|_target)$" $setting) (has $setting (list "tls_certificate" "tls_key" "tls_ca" "allow_insecure" "advertised_address" "bind_host" "drain_seconds" "profile" "redis_url" "redis_tls_ca" "redis_tls_certificate" "redis_tls_key" "model_base_url" "model_name" "embeddings_base_url" "embeddings_model")) -}}
 {{- fail (printf "%s.settings.%s is the chart's own to set, from ports, calls, drainSeconds, profile, tls, redis, model or embeddings: set that instead." $at $setting) -}}
 {{- end -}}
 {{- if or (regexMatch "(^|_)(key|secret|password|token|connection_string)$" $setting) (and (eq $setting "appconfig_endpoint") (contains "Secret=" (toString $value))) -}}

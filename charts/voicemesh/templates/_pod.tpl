@@ -60,12 +60,19 @@ spec:
         {{- if include "voicemesh.tls" .root }}
         - {name: tls, mountPath: /etc/voicemesh/tls, readOnly: true}
         {{- end }}
+        {{- if include "voicemesh.redisTls" . }}
+        - {name: redis-tls, mountPath: /etc/voicemesh/redis, readOnly: true}
+        {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 256Mi}
     {{- if include "voicemesh.tls" .root }}
     - name: tls
       secret: {secretName: {{ include "voicemesh.tlsSecret" . }}, defaultMode: 0440}
+    {{- end }}
+    {{- if include "voicemesh.redisTls" . }}
+    - name: redis-tls
+      secret: {secretName: {{ .root.Values.redis.tls.existingSecret | quote }}, defaultMode: 0440}
     {{- end }}
   topologySpreadConstraints:
     {{- $it := . }}

@@ -63,12 +63,27 @@ VOICEMESH_{{ . | replace "-" "_" | upper }}
 {{- end }}
 {{- end -}}
 
+{{/* Whether the files of redis.tls are mounted. */}}
+{{- define "voicemesh.redisTls" -}}
+{{- if and (has "redis" .is.outside) .root.Values.redis.tls.existingSecret }}yes{{- end -}}
+{{- end -}}
+
 {{/* Where the things outside the mesh are. */}}
 {{- define "voicemesh.outsideEnv" -}}
 {{- $values := .root.Values -}}
 {{- if and (has "redis" .is.outside) $values.redis.url }}
 - name: VOICEMESH_REDIS_URL
   value: {{ $values.redis.url | quote }}
+{{- end }}
+{{- if include "voicemesh.redisTls" . }}
+- name: VOICEMESH_REDIS_TLS_CA
+  value: /etc/voicemesh/redis/ca.crt
+{{- if $values.redis.tls.clientCertificate }}
+- name: VOICEMESH_REDIS_TLS_CERTIFICATE
+  value: /etc/voicemesh/redis/tls.crt
+- name: VOICEMESH_REDIS_TLS_KEY
+  value: /etc/voicemesh/redis/tls.key
+{{- end }}
 {{- end }}
 {{- if has "model" .is.outside }}
 - name: VOICEMESH_MODEL_BASE_URL
