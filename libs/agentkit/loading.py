@@ -1,6 +1,7 @@
 """Finding and reading agents and scenarios on disk.
 
 agents/_defaults.yaml                 what agents inherit
+agents/_tools.jinja                   a part of their prompts, where `prompt_parts` names it
 agents/{agent}/agent.yaml, prompt.jinja (or the file that `prompt` names, such as prompt.md)
 scenarios/{scenario}.yaml, or scenarios/{scenario}/scenario.yaml
 """
@@ -51,7 +52,8 @@ class AgentLoader:
         prompt = self._prompt(path.parent / agent.prompt, document.where(("prompt",)))
         _check_syntax(agent.greeting, f"{document.where(('greeting',))}: greeting")
         _check_syntax(prompt, str(path.parent / agent.prompt))
-        return agent.model_copy(update={"prompt_template": prompt})
+        parts = self._parts(agent, document, defaults)
+        return agent.model_copy(update={"prompt_template": "\n".join([prompt, *parts])})
 
     def load_agents(self) -> dict[str, Agent]:
         """All agents by name. Raises CatalogError."""
@@ -64,6 +66,15 @@ class AgentLoader:
     def _defaults(self) -> Document | None:
         path = self.folder / "_defaults.yaml"
         return read_document(path) if path.exists() else None
+
+    def _parts(self, agent: Agent, document: Document, defaults: Document | None) -> list[str]:
+        """The texts that agents share, each checked like a prompt."""
+        names = document if "prompt_parts" in document.content else defaults or document
+        where = names.where(("prompt_parts",))
+        parts = [self._prompt(self.folder / part, where) for part in agent.prompt_parts]
+        for name, part in zip(agent.prompt_parts, parts, strict=True):
+            _check_syntax(part, str(self.folder / name))
+        return parts
 
     def _prompt(self, path: Path, where: str) -> str:
         if self.folder.resolve() not in path.resolve().parents:

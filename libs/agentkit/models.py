@@ -59,6 +59,8 @@ class Agent(_Strict):
     """Said when a turn has to be given up."""
     prompt: str = "prompt.jinja"
     """File beside the YAML that holds the system prompt, Jinja."""
+    prompt_parts: tuple[str, ...] = ()
+    """Files of the agents' folder, such as `_tools.jinja`, whose text follows the prompt's."""
     tools: tuple[str, ...] = ()
     """Names of the tools that the model is offered."""
     voice: Voice = Voice()

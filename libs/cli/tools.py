@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from toolkit import (
     ArgumentsInvalid,
@@ -59,7 +59,9 @@ def list_tools(folder: Path | None, tags: tuple[str, ...], as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps([_summary(tool) for tool in found]))
         return
-    table = Table("tool", "effect", "requires", "does", box=None, pad_edge=False)
+    table = Table(
+        Column("tool", no_wrap=True), "effect", "requires", "does", box=None, pad_edge=False
+    )
     for tool in found:
         needs = ", ".join(sorted(tool.policy.requires)) or "nothing"
         table.add_row(tool.name, tool.effect.value, needs, _first_sentence(tool.description))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from importlib import resources
@@ -12,7 +13,11 @@ from typing import Literal, Protocol
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from tool_executor.refunds import Refund, Refunds
+
 AccountType = Literal["checking", "savings"]
+REFUND = "refund"
+"""The category of a fee that was given back."""
 
 
 class CustomersInvalid(Exception):
@@ -73,6 +78,39 @@ class Customer(_Record):
     transactions: tuple[Transaction, ...] = ()
     """Newest first."""
 
+    def with_refunds(self, refunds: Iterable[Refund], today: date) -> Customer:
+        """The customer with those refunds booked, of which the file knows nothing."""
+        charged = {(one.id, one.booked_on(today)): one for one in self.transactions}
+        booked = [one for one in refunds if (one.fee.transaction, one.fee.charged_on) in charged]
+        if not booked:
+            return self
+        total = sum((one.fee.amount for one in booked), Decimal(0))
+        entries = [*(_entry(one, today) for one in booked), *self.transactions]
+        return self.model_copy(
+            update={
+                "accounts": tuple(_credited(account, total) for account in self.accounts),
+                "transactions": tuple(sorted(entries, key=lambda entry: entry.days_ago)),
+            }
+        )
+
+
+def _entry(refund: Refund, today: date) -> Transaction:
+    return Transaction(
+        id=f"{refund.fee.transaction}-R",
+        days_ago=max(0, (today - refund.booked_on).days),
+        merchant=f"Refund of your {refund.fee.name.lower()}",
+        amount=refund.fee.amount,
+        category=REFUND,
+    )
+
+
+def _credited(account: Account, amount: Decimal) -> Account:
+    """Refunds go to the checking account."""
+    if account.type != "checking":
+        return account
+    more = {"balance": account.balance + amount, "available": account.available + amount}
+    return account.model_copy(update=more)
+
 
 class Customers(Protocol):
     """Where customers are looked up; later also Cosmos."""
@@ -99,6 +137,25 @@ class FileCustomers:
     async def all_to_verify(self) -> Iterable[Customer]:
         """All of them."""
         return self._by_id.values()
+
+
+class WithRefunds:
+    """Customers as they are once their refunds are booked, on the day that `today` tells."""
+
+    def __init__(self, customers: Customers, refunds: Refunds, today: Callable[[], date]) -> None:
+        self._customers, self._refunds, self._today = customers, refunds, today
+
+    async def by_client_id(self, client_id: str) -> Customer | None:
+        """See Customers."""
+        customer = await self._customers.by_client_id(client_id)
+        if customer is None:
+            return None
+        refunds = await asyncio.to_thread(self._refunds.of, client_id)
+        return customer.with_refunds(refunds, self._today())
+
+    async def all_to_verify(self) -> Iterable[Customer]:
+        """See Customers."""
+        return await self._customers.all_to_verify()
 
 
 def demo_customers() -> FileCustomers:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import pytest
 
 from orchestrator.history import NO_RESULT
-from planner.conversation import Message, Tool
+from planner.conversation import Message, PlannedCall, Tool
 from planner.inference import RequestEmbedder
 from planner.intents import Embedder
 from planner.minilm import MiniLM
 from planner.results import read_result
 from tests.support.planner_call import Bank, PhoneCall
+from tool_executor.limits import PER_DAY
 from tool_executor.policy import IDENTITY, ask_for
 from tool_executor.tools.accounts import AccountTools
 from tool_executor.tools.knowledge_base import KnowledgeTools
+from tool_executor.tools.refunds import MAY_I, RefundTools
 from tool_executor.tools.verification import VerificationTools
 
 GREETING = (
@@ -42,6 +45,7 @@ def shipped() -> list[Tool]:
         VerificationTools.verify_client_identity,
         AccountTools.get_account_summary,
         AccountTools.get_recent_transactions,
+        RefundTools.refund_fee,
         KnowledgeTools.search_knowledge_base,
     )
     return [Tool(one.name, one.description, one.parameters) for one in declared]
@@ -108,6 +112,66 @@ def test_the_executor_s_refusal_leads_to_verification_and_back(embedder: Embedde
         "get_account_summary",
     ]
     assert call.called[-1][1] == {"account_type": "checking", "client_id": "CLT-7"}
+
+
+REFUNDED = "I have refunded your late payment fee of 29 dollars to your checking account."
+SHALL_I = "Refund your late fee of 29 dollars to your account. Shall I go ahead?"
+
+
+def executor(answers: list[dict[str, Any]]) -> Callable[[PlannedCall], Mapping[str, Any]]:
+    """Verifies Alice, and gives these answers to refund_fee one after another."""
+    bank = Bank()
+    waiting = iter(answers)
+    return lambda one: next(waiting) if one.tool == "refund_fee" else bank(one)
+
+
+def needed(reason: str, message: str) -> dict[str, Any]:
+    return {"success": False, "reason": reason, "message": message, "retryable": True}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "please refund the late fee",
+        "Could you refund my late fee, please?",
+        "I want the late fee back",
+        "can you waive the late fee",
+    ],
+)
+def test_a_refund_from_the_wish_to_the_yes(call: PhoneCall, line: str) -> None:
+    call.bank = executor(
+        [
+            needed("CONSENT_NEEDED", MAY_I),
+            needed("CONFIRMATION_NEEDED", SHALL_I),
+            {"success": True, "message": REFUNDED},
+        ]
+    )
+    call.says("my name is Alice Brown and my last four are 1234")
+    assert "amount" in call.says(line)
+    assert call.says("twenty nine dollars") == MAY_I
+    assert call.says("yes") == SHALL_I, "word for word, and nothing beside it"
+    assert call.says("yes please") == REFUNDED
+    arguments = {"fee": "late", "amount": 29, "client_id": "CLT-7"}
+    assert call.called[1:] == [("refund_fee", arguments)] * 3
+
+
+def test_a_refund_in_one_breath(call: PhoneCall) -> None:
+    call.bank = executor([needed("CONFIRMATION_NEEDED", SHALL_I)])
+    call.says("my name is Alice Brown and my last four are 1234")
+    assert call.says("please refund the late fee of twenty nine dollars") == SHALL_I
+
+
+def test_a_no_is_a_no_and_a_limit_is_said_and_not_got_round(call: PhoneCall) -> None:
+    limit = needed("LIMIT_REACHED", PER_DAY)
+    call.bank = executor([needed("CONFIRMATION_NEEDED", SHALL_I), limit])
+    call.says("my name is Alice Brown and my last four are 1234")
+    call.says("please refund the late fee of twenty nine dollars")
+    call.says("no, leave it")
+    assert [name for name, _ in call.called].count("refund_fee") == 1
+    said = call.says("please refund the foreign transaction fee of twelve dollars and 36 cents")
+    assert said == PER_DAY
+    assert call.called[-1][1]["amount"] == 12.36
+    assert [name for name, _ in call.called].count("refund_fee") == 2
 
 
 def test_a_call_that_was_broken_off_is_a_failure_that_can_be_said() -> None:

@@ -129,11 +129,12 @@ async def test_pages_and_tags(executor: RunningExecutor) -> None:
         token = page.next_page_token
         if not token:
             break
-    assert len(seen) == len(set(seen)) == 5
+    assert len(seen) == len(set(seen)) == 6
     banking = await executor.stub.ListTools(pb.ListToolsRequest(tags=["banking"]))
     assert [tool.name for tool in banking.tools] == [
         "tools/get_account_summary",
         "tools/get_recent_transactions",
+        "tools/refund_fee",
     ]
 
 

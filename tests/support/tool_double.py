@@ -24,6 +24,7 @@ from voicemesh.tools.v1.tool_executor_pb2_grpc import (
 
 Body = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 SHIPPED = (
+    "refund_fee",
     "verify_client_identity",
     "get_account_summary",
     "get_recent_transactions",

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from tool_executor.customers import Account, AccountType, Customer, Customers, Transaction
+from tool_executor.customers import REFUND, Account, AccountType, Customer, Customers, Transaction
 from tool_executor.policy import IDENTITY
 from tool_executor.spoken import amount, day, listed
 from toolkit import Effect, ToolResult, tool
@@ -130,6 +130,8 @@ def _said(entry: Transaction, customer: Customer, today: date) -> str:
         return (
             f"{when} a {entry.merchant.lower()} of {amount(-entry.amount)}{_cause(entry, customer)}"
         )
+    if entry.category == REFUND:
+        return f"{when} a {entry.merchant[0].lower()}{entry.merchant[1:]}, {amount(entry.amount)}"
     if entry.amount > 0:
         return f"{when} a deposit of {amount(entry.amount)} from {entry.merchant}"
     return f"{when} {amount(-entry.amount)} at {entry.merchant}{_place(entry)}"

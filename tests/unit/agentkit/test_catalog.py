@@ -103,6 +103,7 @@ def test_the_shipped_catalog_is_right() -> None:
             "verify_client_identity",
             "get_account_summary",
             "get_recent_transactions",
+            "refund_fee",
             "search_knowledge_base",
         }
     )

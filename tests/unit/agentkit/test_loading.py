@@ -46,6 +46,32 @@ def test_the_prompt_may_be_another_file(author: Any) -> None:
     assert AgentLoader(author.agents).load_agent("front").prompt_template == "# Hello"
 
 
+def test_parts_that_agents_share_follow_the_prompt(author: Any) -> None:
+    (author.agents / "_defaults.yaml").write_text("prompt_parts: [_rules.jinja]\n")
+    (author.agents / "_rules.jinja").write_text("Be kind to {{ who }}.")
+    author.agent("front", prompt="Hello.")
+    author.agent("back", "prompt_parts: []\n", prompt="Hello.")
+    loader = AgentLoader(author.agents)
+    assert loader.load_agent("front").prompt_template == "Hello.\nBe kind to {{ who }}."
+    assert loader.load_agent("back").prompt_template == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("_none.jinja", "_defaults.yaml:1: the prompt"),
+        ("../secret.txt", "must lie in"),
+        ("_broken.jinja", "_broken.jinja: line 1"),
+    ],
+)
+def test_a_part_that_cannot_be_used_is_told(author: Any, part: str, said: str) -> None:
+    (author.agents / "_defaults.yaml").write_text(f"prompt_parts: [{part}]\n")
+    (author.agents / "_broken.jinja").write_text("{% if %}")
+    author.agent("front")
+    with pytest.raises(CatalogError, match=said):
+        AgentLoader(author.agents).load_agent("front")
+
+
 def test_an_unknown_key_is_told_with_its_line_and_what_was_meant(author: Any) -> None:
     path = author.agent("front", "description: x\nvoise:\n  name: alto\n")
     assert refusal_of_agent(author) == f"{path}:2: unknown key 'voise'; did you mean 'voice'?"

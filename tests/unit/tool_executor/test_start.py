@@ -43,7 +43,7 @@ def test_shipped_tools_and_those_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TOOL.format(name="hello"))
     settings = ToolExecutorSettings(tools_folder=str(tmp_path))
     registry = make_registry(settings, knowledge(settings))
-    assert len(registry) == 5
+    assert len(registry) == 6
     assert "hello" in registry
 
 

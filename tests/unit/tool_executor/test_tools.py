@@ -246,11 +246,12 @@ async def test_a_corpus_that_cannot_be_read(embedder: Embedder, tmp_path: Path) 
 
 def test_every_tool_is_declared_for_model_and_planner(embedder: Embedder) -> None:
     tools = shipped_tools(KnowledgeBase(list, embedder, None))
-    assert len(tools) == 4
+    assert len(tools) == 5
     for tool in tools:
         examples = re.search(r"\. For example: (.+)$", tool.description)
         assert examples is not None, tool.name
         assert 4 <= len(examples.group(1).split("; ")) <= 7
-        assert tool.effect is not Effect.EFFECTFUL
+        acts = tool.effect is Effect.EFFECTFUL
+        assert acts == bool(tool.policy.confirm), "what acts asks first"
         assert tool.policy.shows is not None
         assert tool.parameters["additionalProperties"] is False
