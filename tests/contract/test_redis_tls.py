@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from memory.azure_redis import AzureRedisManager
@@ -15,7 +16,13 @@ from memory.subscriptions import Subscriptions
 from memory.tls import RedisTLS
 from meshkit.errors import MeshError, Reason
 from tests.support.certificates import PrivateCA
-from tests.support.redis_tls import RedisOverTLS, redis_over_tls
+from tests.support.redis_tls import (
+    RedisOverTLS,
+    free_port,
+    redis_cluster_over_tls,
+    redis_over_tls,
+)
+from tests.support.store_process import NOT_SERVING, SERVING, health, log_of, process
 from tests.unit.memory.test_hotstore import WRITE
 
 pytestmark = pytest.mark.slow
@@ -155,3 +162,57 @@ def _replace(path: Path, content: bytes) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_bytes(content)
     os.replace(fresh, path)
+
+
+async def test_a_pod_that_does_not_trust_redis_is_not_ready_and_says_why(
+    server: RedisOverTLS, tmp_path: Path
+) -> None:
+    """And is, without a restart, once the file has the CA."""
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(PrivateCA("stranger").pem)
+    told = {"VOICEMESH_REDIS_URL": server.url, "VOICEMESH_REDIS_TLS_CA": str(trusted)}
+    port = free_port()
+    async with process(**told, VOICEMESH_GRPC_PORT=str(port)) as run:
+        warning = await log_of(run, "waiting for redis")
+        assert "its certificate is not trusted" in warning["cause"]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert await health(channel) == NOT_SERVING
+            _replace(trusted, server.ca.pem)
+            await log_of(run, "ready")
+            assert await health(channel) == SERVING
+        run.terminate()
+        assert await run.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [(None, "No such file"), ("nonsense", "does not hold what a PEM file should")],
+)
+async def test_a_ca_file_that_is_none_ends_the_pod_in_a_sentence(
+    tmp_path: Path, file: str | None, said: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if file is not None:
+        path.write_text(file)
+    told = {"VOICEMESH_REDIS_URL": "rediss://localhost:1/0", "VOICEMESH_REDIS_TLS_CA": str(path)}
+    async with process(**told) as run:
+        _, stderr = await run.communicate()
+    assert run.returncode == 2
+    (line,) = stderr.decode().strip().splitlines()
+    assert line.startswith("session-store: the CA for Redis")
+    assert said in line
+
+
+async def test_a_cluster_over_tls_is_checked_by_one_name(tmp_path: Path) -> None:
+    """Nodes are dialled by their addresses, and have the certificate of the whole."""
+    async with redis_cluster_over_tls(tmp_path, "cache.example.com") as first:
+        named = RedisTLS(ca=first.files.ca, name="cache.example.com")
+        async with HotStore(first.url, tls=named, cluster=True, durability="memory") as hot:
+            keys = [f"k{n}" for n in range(30)]
+            await asyncio.gather(*(hot.run(WRITE, [key], ["v"], durable=True) for key in keys))
+            async with Subscriptions(hot) as subscriptions, subscriptions.to("channel") as feed:
+                await hot.command("PUBLISH", "channel", "hi")
+                assert await feed.next(5) == b"hi"
+        async with HotStore(first.url, tls=first.tls, cluster=True) as hot:
+            with pytest.raises(MeshError, match="another host's"):
+                await hot.ping()

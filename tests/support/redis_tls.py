@@ -9,7 +9,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from memory.hotstore import HotStore
 from memory.tls import RedisTLS
 from meshkit.tls import Files
 from tests.support.certificates import PrivateCA
+from tests.support.valkey_cluster import NODES, join
 
 
 @dataclass
@@ -49,6 +50,21 @@ class RedisOverTLS:
             pairs = ("tls-cert-file", self.files.certificate, "tls-key-file", self.files.key)
             await admin.command("CONFIG", "SET", *pairs)
             await admin.command("CLIENT", "KILL", "SKIPME", "yes")
+
+
+@asynccontextmanager
+async def redis_cluster_over_tls(folder: Path, *names: str) -> AsyncIterator[RedisOverTLS]:
+    """A cluster of three whose nodes tell their TLS ports; the first of them."""
+    ca = PrivateCA("redis")
+    async with AsyncExitStack() as stack:
+        servers, buses = [], [free_port() for _ in range(NODES)]
+        for number, bus in enumerate(buses):
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(bus))
+            options += ("--tls-cluster", "yes")
+            server = redis_over_tls(folder / str(number), *names, ca=ca, options=options)
+            servers.append(await stack.enter_async_context(server))
+        await join([server.plain for server in servers], buses)
+        yield servers[0]
 
 
 @asynccontextmanager

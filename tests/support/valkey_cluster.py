@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -26,11 +26,12 @@ async def valkey_cluster(folder: Path) -> AsyncIterator[list[EmbeddedValkey]]:
             node = EmbeddedValkey(folder / str(number), options=options)
             nodes.append(await stack.enter_async_context(node))
             buses.append(bus)
-        await _join(nodes, buses)
+        await join(nodes, buses)
         yield nodes
 
 
-async def _join(nodes: list[EmbeddedValkey], buses: list[int]) -> None:
+async def join(nodes: Sequence[EmbeddedValkey], buses: Sequence[int]) -> None:
+    """Make one cluster of servers that were started for one; until each says that it is whole."""
     async with AsyncExitStack() as stack:
         admins = [await stack.enter_async_context(HotStore(node.url)) for node in nodes]
         for number, admin in enumerate(admins):
