@@ -89,7 +89,8 @@ main.add_command(profile)
 @click.option(
     "--no-planner", is_flag=True, help="Do not start the local planner (a real model is set)."
 )
-def up(data: Path, free_ports: bool, redis_url: str, no_planner: bool) -> None:
+@click.option("--no-ring", is_flag=True, help="Keep no traces and metrics for the console page.")
+def up(data: Path, free_ports: bool, redis_url: str, no_planner: bool, no_ring: bool) -> None:
     """Run the mesh on this machine until Ctrl-C."""
     console = Console()
     ports = Ports.free() if free_ports else Ports()
@@ -104,6 +105,7 @@ def up(data: Path, free_ports: bool, redis_url: str, no_planner: bool) -> None:
         },
         redis_url=redis_url,
         planner=not no_planner,
+        ring=not no_ring,
     )
     _run(_up(mesh, console))
 
@@ -195,6 +197,7 @@ async def _up(mesh: LocalMesh, console: Console) -> int:
             f"[bold]the mesh is up[/]: calls on {mesh.media_url}, REST on {mesh.control_url}"
         )
         console.print('call it from another terminal: voicemesh call --text "What is my balance?"')
+        console.print(f"watch its calls: {mesh.control_url}/console")
         console.print("Ctrl-C stops it")
         try:
             await mesh.until_stopped()

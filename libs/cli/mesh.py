@@ -36,15 +36,18 @@ class LocalMesh:
         environment: Mapping[str, str] | None = None,
         redis_url: str = "",
         planner: bool = True,
+        ring: bool = False,
         adapt: Callable[[Part], Part] = lambda part: part,
     ) -> None:
-        """`adapt` changes parts before they start, such as to give each a certificate."""
+        """`ring`: the console page shows traces and metrics. `adapt` changes parts before they
+        start, such as to give each a certificate."""
         self.ports = ports
         self._data = data
         self._print = print_line
         self._environment = dict(environment or {})
         self._redis_url = redis_url
         self._planner = planner
+        self._ring = ring
         self._adapt = adapt
         self._valkey: EmbeddedValkey | None = None
         self._processes: dict[str, Process] = {}
@@ -91,7 +94,9 @@ class LocalMesh:
         redis_url = self._redis_url or await self._start_valkey()
         self._data.mkdir(parents=True, exist_ok=True)
         data = self._data.resolve()
-        parts = mesh_parts(self.ports, redis_url, data, self._environment, planner=self._planner)
+        parts = mesh_parts(
+            self.ports, redis_url, data, self._environment, planner=self._planner, ring=self._ring
+        )
         parts = [self._adapt(part) for part in parts]
         for part in parts:
             await self._launch(part)

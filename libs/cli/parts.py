@@ -24,12 +24,18 @@ class Part:
 
 
 def mesh_parts(
-    ports: Ports, redis_url: str, data: Path, extra: Mapping[str, str], *, planner: bool
+    ports: Ports,
+    redis_url: str,
+    data: Path,
+    extra: Mapping[str, str],
+    *,
+    planner: bool,
+    ring: bool = False,
 ) -> list[Part]:
     """The processes in the order of their start. `extra` goes to each, and wins.
 
     `data` is the folder in which the mesh remembers. `planner` False: the model endpoint is somebody
-    else's, named in `extra`.
+    else's, named in `extra`. `ring`: the gateway keeps the newest traces and metrics of all services.
     """
     store = {
         "VOICEMESH_REDIS_URL": redis_url,
@@ -46,6 +52,9 @@ def mesh_parts(
         _service("orchestrator", ports.orchestrator, _peers(ports) | _model(ports)),
         _gateway(ports),
     ]
+    if ring:
+        told = {"VOICEMESH_TELEMETRY_RING_PORT": str(ports.telemetry_ring)}
+        parts = [_with(part, told) for part in parts]
     if planner:
         parts.insert(0, _planner(ports))
     return [_with(part, extra) for part in parts]

@@ -18,6 +18,8 @@ class Ports:
     session_store: int = 50054
     planner: int = 8090
     valkey: int = 6390
+    telemetry_ring: int = 14317
+    """Where the services tell the gateway what the console page shows."""
 
     @classmethod
     def free(cls) -> Ports:

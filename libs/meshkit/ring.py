@@ -43,9 +43,9 @@ class RingSpan:
         return _SPAN_BYTES + len(self.name) + texts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class RingTrace:
-    """What is known of one trace."""
+    """What is known of one trace: the same object until a span comes to it."""
 
     id: str
     session: str
@@ -86,6 +86,7 @@ class _Kept:
     spans: dict[str, RingSpan] = field(default_factory=dict)
     size: int = 0
     dropped: int = 0
+    told: RingTrace | None = None
 
 
 class SpanRing:
@@ -110,7 +111,7 @@ class SpanRing:
 
     def calls(self) -> list[RingTrace]:
         """The traces of calls, newest beginning first."""
-        told = [_told(trace, kept) for trace, kept in self._calls.items() if kept.spans]
+        told = [_told(trace, kept) for trace, kept in self._calls.items()]
         return sorted(told, key=lambda trace: trace.began, reverse=True)
 
     def of_session(self, session: str) -> list[RingTrace]:
@@ -121,6 +122,7 @@ class SpanRing:
         kept = self._kept(span)
         if span.id in kept.spans:
             return
+        kept.told = None
         if len(kept.spans) >= self._bounds.trace_spans:
             kept.dropped += 1
             return
@@ -160,5 +162,7 @@ class SpanRing:
 
 
 def _told(trace: str, kept: _Kept) -> RingTrace:
-    spans = sorted(kept.spans.values(), key=lambda span: (span.began, -span.ended))
-    return RingTrace(trace, kept.session, spans, kept.dropped)
+    if kept.told is None:
+        spans = sorted(kept.spans.values(), key=lambda span: (span.began, -span.ended))
+        kept.told = RingTrace(trace, kept.session, spans, kept.dropped)
+    return kept.told

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from gateway import console
 from gateway.app import make_app
 from gateway.calls import Calls
 from gateway.control import ControlServer
@@ -23,10 +24,10 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event | None = None) ->
     """Serve until SIGTERM, SIGINT or `stop`, then drain."""
     stop = stop or asyncio.Event()
     with _signals(stop.set):
-        async with connect(settings) as peers:
+        async with console.opened(settings) as shown, connect(settings) as peers:
             address = settings.advertised_address or f"{settings.bind_host}:{settings.http_port}"
             async with Calls(peers, settings, lambda: address) as calls:
-                app = make_app(calls, Readiness(peers), settings)
+                app = make_app(calls, Readiness(peers), settings, shown)
                 async with (
                     ControlServer(app, settings) as control,
                     MediaServer(calls, settings) as media,

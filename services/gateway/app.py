@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
-from gateway import diagnostics
+from gateway import console, diagnostics
 from gateway.access import bearer_matches
 from gateway.call import Call
 from gateway.calls import KEPT_CALLS, KEPT_SECONDS, Calls, describe
@@ -28,14 +28,24 @@ KEEP_ALIVE_SECONDS = 15.0
 VERSION = version("voicemesh")
 
 
-def make_app(calls: Calls, readiness: Readiness, settings: GatewaySettings) -> FastAPI:
+def make_app(
+    calls: Calls,
+    readiness: Readiness,
+    settings: GatewaySettings,
+    shown: console.Console | None = None,
+) -> FastAPI:
     """The app. Without a control key nobody is asked for one, and tasks are told to nobody."""
     app = FastAPI(title="voicemesh gateway", openapi_url=None)
     app.state.calls = calls
     app.state.readiness = readiness
     app.state.control_key = settings.control_key
     app.state.diagnostics = diagnostics.Diagnostics(settings)
+    app.state.console = shown or console.Console()
     app.include_router(_health)
+    app.include_router(console.page)
+    app.include_router(
+        console.router, dependencies=[Depends(console.only_from_here), Depends(_authorised)]
+    )
     app.include_router(_calls)
     app.include_router(_latency)
     app.include_router(diagnostics.router, dependencies=[Depends(_authorised)])

@@ -66,6 +66,12 @@ class Calls:
         return list(self._live.values())
 
     @property
+    def known(self) -> list[Call]:
+        """Calls under way, and of each session the newest that ended lately."""
+        self._forget_old()
+        return [*self._live.values(), *(call for _, call in self._ended.values())]
+
+    @property
     def full(self) -> bool:
         """Whether no further call is taken."""
         return bool(len(self._tasks) >= self._settings.now("max_calls"))

@@ -60,6 +60,10 @@ class CallEvents:
         """The events kept that come after `seq`."""
         return [event for event in self._ring if event.seq > seq]
 
+    def newest(self, kind: str) -> CallEvent | None:
+        """The newest event of a kind that is kept; cheap for what comes near the end."""
+        return next((event for event in reversed(self._ring) if event.kind == kind), None)
+
     async def more(self, after: int) -> bool:
         """Wait until there is an event after `after`. False if none will come."""
         while self._last <= after and not self.closed:

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from acs_standin.caller import PlacedCall
+from gateway import console
 from gateway.app import make_app
 from gateway.calls import Calls
 from gateway.control import ControlServer
@@ -31,6 +32,7 @@ from tests.support.gateway_peers import (
     ScriptedOrchestrator,
     StoreDouble,
 )
+from tests.support.sink_scan import SCAN
 from tests.support.scripted_engine import Script, ScriptedProvider
 from voicemesh.orchestrator.v1.orchestrator_pb2_grpc import (
     add_OrchestratorServiceServicer_to_server,
@@ -64,7 +66,10 @@ class Rig:
     async def get(self, path: str, **headers: str) -> tuple[int, Any]:
         """Status and body of a request to the control plane."""
         async with self.client.get(self.http + path, headers=headers) as response:
-            return response.status, json.loads(await response.text())
+            text = await response.text()
+            if response.status >= 400:
+                SCAN.read("problems", text)
+            return response.status, json.loads(text)
 
     async def events(
         self, session: str = "call-1", after: int = 0
@@ -119,7 +124,8 @@ async def rig(
         chosen = GatewaySettings(**{"http_port": 0, "media_port": 0, **targets, **settings})
         peers = await stack.enter_async_context(connect(chosen))
         calls = await stack.enter_async_context(Calls(peers, chosen, lambda: "127.0.0.1:1"))
-        app = make_app(calls, Readiness(peers), chosen)
+        shown = await stack.enter_async_context(console.opened(chosen))
+        app = make_app(calls, Readiness(peers), chosen, shown)
         control = await stack.enter_async_context(ControlServer(app, chosen))
         media = await stack.enter_async_context(MediaServer(calls, chosen))
         client = await stack.enter_async_context(aiohttp.ClientSession())
