@@ -13,7 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 
-from memory.tls import FollowedContext, FollowingConnection, RedisTLS
+from memory.connections import FollowingConnection, PlainConnection
+from memory.tls import FollowedContext, RedisTLS
 
 _SPARE_CONNECTIONS = 4
 """For subscriptions, beside those that requests take turns with."""
@@ -44,22 +45,25 @@ def open_client(
         "protocol": 2,
         "credential_provider": credentials,
     }
-    over_tls = _over_tls(url, tls)
+    ours = _connections(url, tls)
     if cluster:
-        client: Client = _cluster(url, options, over_tls)
+        client: Client = _cluster(url, options, ours)
     else:
-        client = _standalone(url, options, over_tls, credentials)
+        client = _standalone(url, options, ours, credentials)
     callbacks: Any = client.response_callbacks
     for name in [name for name in callbacks if not str(name).startswith(_ITS_OWN)]:
         del callbacks[name]  # replies as the server gives them
     return client
 
 
-def _over_tls(url: str, tls: RedisTLS) -> dict[str, Any]:
-    """What makes connections of a rediss:// URL ours; nothing for another."""
+def _connections(url: str, tls: RedisTLS) -> dict[str, Any]:
+    """The kind of connection that a URL asks for, and what it is told."""
     asked = parse_url(url)
-    if asked.get("connection_class") is not redis.SSLConnection:
-        return {}
+    kind = asked.get("connection_class")
+    if kind is None:
+        return {"connection_class": PlainConnection}
+    if kind is not redis.SSLConnection:
+        raise ValueError("sockets are not supported; write redis:// or rediss://")
     if unread := sorted(name for name in asked if name.startswith("ssl_")):
         raise ValueError(
             f"{', '.join(unread)} in the URL is not read; say it in redis_tls_ settings"
@@ -74,11 +78,11 @@ def _over_tls(url: str, tls: RedisTLS) -> dict[str, Any]:
 def _standalone(
     url: str,
     options: dict[str, Any],
-    over_tls: dict[str, Any],
+    ours: dict[str, Any],
     credentials: CredentialProvider | None,
 ) -> redis.Redis:
     # As the pool's `from_url`, but that the kind of connection is ours.
-    told = options | {"retry": Retry(NoBackoff(), 0)} | dict(parse_url(url)) | over_tls
+    told = options | {"retry": Retry(NoBackoff(), 0)} | dict(parse_url(url)) | ours
     pool = redis.ConnectionPool(**told)
     # Not `from_pool`, which would not have live connections told of new credentials.
     client = redis.Redis(connection_pool=pool, credential_provider=credentials)
@@ -86,13 +90,13 @@ def _standalone(
     return client
 
 
-def _cluster(url: str, options: dict[str, Any], over_tls: dict[str, Any]) -> redis.RedisCluster:
+def _cluster(url: str, options: dict[str, Any], ours: dict[str, Any]) -> redis.RedisCluster:
     # One retry is the cluster client's own: after a node moved or went, with the slots read anew.
     client = redis.RedisCluster.from_url(url, retry=Retry(NoBackoff(), 1), **options)
     # Its constructor takes no kind of connection; these two are where nodes have it from.
-    client.connection_kwargs.update(over_tls)
-    for node in client.startup_nodes if over_tls else ():
-        node.connection_class = FollowingConnection
-        node.connection_kwargs.update(over_tls)
-        del node.connection_kwargs["connection_class"]
+    client.connection_kwargs.update(ours)
+    told = {name: value for name, value in ours.items() if name != "connection_class"}
+    for node in client.startup_nodes:
+        node.connection_class = ours["connection_class"]
+        node.connection_kwargs.update(told)
     return client

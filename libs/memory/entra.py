@@ -74,25 +74,38 @@ class EntraCredentials(StreamingCredentialProvider):
         self._sleep = sleep
         self._token: SimpleToken | None = None
         self._listeners: list[Callable[[Any], Any]] = []
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        task, self._refreshing = self._refreshing, None
-        if task is not None:
+        tasks = [task for task in (self._refreshing, self._fetching) if task is not None]
+        self._refreshing = self._fetching = None
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the first token, or the one after it ran out, is being fetched."""
+        return self._fetching is not None and not self._fetching.done()
+
+    @property
+    def scope(self) -> str:
+        """What tokens are asked for."""
+        return self._scope
 
     async def get_credentials_async(self) -> tuple[str, str]:
         """User and token, for a new connection. Raises STORE_UNAVAILABLE if there is no token."""
-        async with self._fetching:  # of many first connections one fetches
-            if self._token is None or self._seconds_left(self._token) <= 0:
-                self._token = await self._fetch()
-            if self._refreshing is None:
-                self._refreshing = asyncio.create_task(self._refresh())
+        if self._token is None or self._seconds_left(self._token) <= 0:
+            # Of many first connections one fetches; who waits no longer does not end it for others,
+            # nor for the next attempt: an identity endpoint may take longer than one operation.
+            await asyncio.shield(self._fetched())
+        assert self._token is not None
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._refresh())
         return _pair(self._token)
 
     def get_credentials(self) -> tuple[str, str]:
@@ -119,6 +132,16 @@ class EntraCredentials(StreamingCredentialProvider):
         """Whether new tokens come by themselves."""
         return True
 
+    def _fetched(self) -> asyncio.Task[None]:
+        if not self.waiting:
+            self._fetching = asyncio.create_task(self._take())
+            self._fetching.add_done_callback(_heard)
+        assert self._fetching is not None
+        return self._fetching
+
+    async def _take(self) -> None:
+        self._token = await self._fetch()
+
     async def _refresh(self) -> None:
         while True:
             await self._sleep(self._pause())
@@ -127,17 +150,21 @@ class EntraCredentials(StreamingCredentialProvider):
 
     async def _renewed(self) -> bool:
         try:
-            self._token = await self._fetch()
+            before, self._token = self._token, await self._fetch()
         except MeshError as error:
             logger.warning("token not refreshed", extra={"cause": error.message})
             return False
+        if before is None or before.get_value() != self._token.get_value():
+            await self._tell(self._token)  # else the SDK keeps its own until five minutes before
+        return True
+
+    async def _tell(self, token: SimpleToken) -> None:
         for listener in self._listeners:
             try:
-                await listener(self._token)
+                await listener(token)
             except Exception as error:
                 # A connection that broke as it was told; it asks for the token when it is back.
                 logger.warning("connection not told its token", extra={"cause": repr(error)})
-        return True
 
     def _pause(self) -> float:
         if self._token is None:
@@ -167,6 +194,12 @@ class EntraCredentials(StreamingCredentialProvider):
 
     def _seconds_left(self, token: SimpleToken) -> float:
         return float(token.expires_at) / 1000 - self._clock.now().timestamp()
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Take note of an error that nobody waited for; whoever comes next tries again."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _pair(token: SimpleToken) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.credentials import CredentialProvider
 
 from memory.clients import open_client
+from memory.entra import EntraCredentials
 from memory.scripts import Script, ScriptCall, Value
 from memory.tls import RedisTLS, explained
 from meshkit.errors import MeshError, Reason
@@ -69,7 +70,7 @@ class HotStore:
         tls: RedisTLS | None = None,
     ) -> None:
         self._timeout, self._attempts = timeout, attempts
-        self._durability = durability
+        self._durability, self._credentials = durability, credentials
         self._loaded: set[tuple[str, ClusterNode | None]] = set()
         self.address, self._over_tls = _shown(url), url.startswith("rediss:")
         self._client = open_client(
@@ -222,6 +223,8 @@ class HotStore:
         raise AssertionError("a store has at least one attempt")
 
     def _told(self, cause: Exception) -> str:
+        if isinstance(self._credentials, EntraCredentials) and self._credentials.waiting:
+            return f"there is no Entra token for {self._credentials.scope} yet"
         over_tls = explained(cause) if self._over_tls else ""
         return over_tls or str(cause) or type(cause).__name__
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from redis.asyncio.connection import RedisSSLContext, SSLConnection
+from redis.asyncio.connection import RedisSSLContext
 
 from meshkit.logging import get_logger
 
@@ -68,19 +68,6 @@ class FollowedContext(RedisSSLContext):
             except RedisTLSRefused as error:
                 logger.warning("certificates of redis not taken", extra={"why": str(error)})
         return self._current
-
-
-class FollowingConnection(SSLConnection):
-    """A connection whose context is shared, and follows its files."""
-
-    def __init__(self, *, tls_context: FollowedContext, tls_name: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.ssl_context = tls_context
-        self._tls_name = tls_name
-
-    def _connection_arguments(self) -> Mapping[str, Any]:
-        named = {"server_hostname": self._tls_name} if self._tls_name else {}
-        return {**super()._connection_arguments(), **named}
 
 
 _REFUSED = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "UNKNOWN_CA", "BAD_CERT", "CERTIFICATE_E")

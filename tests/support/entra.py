@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -41,9 +42,14 @@ class TokenCredential:
         return Token(jwt(oid=self.oid, n=len(self.asked), exp=expires), expires)
 
 
+@dataclass
 class AsyncTokenCredential(TokenCredential):
     """The same, as azure.identity.aio's."""
 
+    held: asyncio.Event | None = None
+
     async def get_token(self, *scopes: str) -> Token:  # type: ignore[override]
-        """The next token."""
+        """The next token, once it is not held back."""
+        if self.held is not None:
+            await self.held.wait()
         return super().get_token(*scopes)

@@ -98,28 +98,57 @@ async def test_nobody_there_is_a_reason_blocking_or_not(tmp_path: Path) -> None:
     assert refused.value.reason == refused_too.value.reason == "STORE_UNAVAILABLE"
 
 
-async def test_a_new_token_reaches_live_connections_and_none_is_dropped(
+@pytest.fixture
+async def keyless(
     valkey: EmbeddedValkey, manager: AzureRedisManager
-) -> None:
+) -> AsyncIterator[tuple[AzureRedisManager, AsyncTokenCredential]]:
+    """A manager that shows tokens, and where it has them from."""
     await manager._hot.command("ACL", "SETUSER", "oid-1", "on", "nopass", "~*", "&*", "+@all")
     credential = AsyncTokenCredential("oid-1")
-    async with AzureRedisManager(
-        host="127.0.0.1", port=valkey.port, ssl=False, credential=credential
-    ) as keyless:
-        assert await keyless._hot.command("ACL", "WHOAMI") == b"oid-1"
-        before = await keyless._hot.command("CLIENT", "ID")
-        commands = await _auth_calls(keyless._hot)
-        credentials = keyless._credentials
-        assert credentials is not None
-        token = await credentials._fetch()
-        for listener in credentials._listeners:
-            await listener(token)
-        assert await _auth_calls(keyless._hot) == commands + 1
-        assert await keyless._hot.command("CLIENT", "ID") == before
-        await asyncio.gather(*(keyless.ping_async() for _ in range(20)))
+    where = AzureRedisManager(host="127.0.0.1", port=valkey.port, ssl=False, credential=credential)
+    async with where as opened:
+        yield opened, credential
+
+
+async def test_a_new_token_reaches_live_connections_and_none_is_dropped(
+    keyless: tuple[AzureRedisManager, AsyncTokenCredential],
+) -> None:
+    hot, credentials = keyless[0]._hot, keyless[0]._credentials
+    assert credentials is not None
+    assert await hot.command("ACL", "WHOAMI") == b"oid-1"
+    before = await hot.command("CLIENT", "ID")
+    commands = await _auth_calls(hot)
+    assert await credentials._renewed()
+    assert await _auth_calls(hot) == commands + 1
+    assert await hot.command("CLIENT", "ID") == before
+    await asyncio.gather(*(keyless[0].ping_async() for _ in range(20)))
 
 
 async def _auth_calls(hot: HotStore) -> int:
     stats = (await hot.command("INFO", "commandstats")).decode()
     line = next(line for line in stats.splitlines() if line.startswith("cmdstat_auth:"))
     return int(line.partition("calls=")[2].partition(",")[0])
+
+
+async def test_a_connection_without_its_token_is_not_used_as_somebody_else(
+    keyless: tuple[AzureRedisManager, AsyncTokenCredential],
+) -> None:
+    manager, credential = keyless
+    credential.failing = True
+    with pytest.raises(MeshError, match="no Entra token"):
+        await manager.ping_async()
+    credential.failing = False
+    assert await manager._hot.command("ACL", "WHOAMI") == b"oid-1"
+
+
+async def test_a_token_that_takes_longer_than_an_operation_is_named_and_then_used(
+    keyless: tuple[AzureRedisManager, AsyncTokenCredential],
+) -> None:
+    manager, credential = keyless
+    credential.held = asyncio.Event()
+    with pytest.raises(MeshError, match=r"there is no Entra token for .* yet") as refused:
+        await manager._hot.command("PING", timeout=0.05)
+    assert refused.value.reason == "STORE_UNAVAILABLE"
+    credential.held.set()
+    assert await manager._hot.command("ACL", "WHOAMI") == b"oid-1"
+    assert len(credential.asked) == 1

@@ -88,6 +88,30 @@ async def test_a_token_is_replaced_while_it_is_still_good(
     assert all(0.6 * 3600 < pause <= 0.7 * 3600 for pause in moments.pauses)
 
 
+async def test_a_token_that_the_sdk_still_keeps_is_not_told_again(moments: Moments) -> None:
+    """It gives the same one until five minutes before its end."""
+    kept = Token(jwt(oid="oid-1"), int(moments.seconds) + 3600)
+    told: list[tuple[str, float]] = []
+
+    class Keeping(AsyncTokenCredential):
+        async def get_token(self, *scopes: str) -> Token:  # type: ignore[override]
+            return kept if moments.seconds < kept.expires_on - 300 else await super().get_token()
+
+    async def listen(token: SimpleToken) -> None:
+        told.append((token.get_value(), kept.expires_on - moments.seconds))
+
+    moments.left = 6
+    fresh = Keeping("oid-1", now=lambda: moments.seconds)
+    async with provider(fresh, moments) as credentials:
+        credentials.on_next(listen)
+        first = await credentials.get_credentials_async()
+        assert first[1] == kept.token
+        await settled(lambda: told)
+    token, left = told[0]
+    assert token != kept.token
+    assert 0 < left < 300
+
+
 async def test_a_failed_refresh_is_tried_again_and_the_old_token_serves(
     credential: AsyncTokenCredential, moments: Moments
 ) -> None:
