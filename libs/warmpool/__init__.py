@@ -24,7 +24,7 @@ from .errors import (
     PoolExhausted,
     TierUnavailable,
 )
-from .factory import ClientFactory, Reuse, TellsUse
+from .factory import ClientFactory, Reuse, TellsFitness, TellsUse
 from .lease import AllocationTier, Lease
 from .options import PoolOptions
 from .pool import WarmPool
@@ -54,6 +54,7 @@ __all__ = [
     "PoolStats",
     "Reuse",
     "StockStats",
+    "TellsFitness",
     "TellsUse",
     "TierUnavailable",
     "WarmPool",

@@ -98,7 +98,7 @@ class Checkout(Generic[T]):
         now = self._clock()
         check: PendingCheck[T] | None = None
         while check is None and (slot := self._ledger.pop_idle(grant.stock, now)) is not None:
-            fit = now < slot.trusted_until or self._crew.check(slot)
+            fit = now < slot.trusted_until or self._crew.fit(slot)
             if fit is True:
                 self._ledger.give_next(grant, slot)
                 return

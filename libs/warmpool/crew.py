@@ -78,6 +78,9 @@ class Crew(Generic[T]):
             for party in woken:
                 if party.wake is not None:
                     party.wake()
+            raised, ledger.errors = ledger.errors, []
+            for error in raised:
+                self._complain("a hook raised", _FAILED_CHECK, error)
             lapsed, ledger.lapsed = ledger.lapsed, []
             for grant in lapsed:
                 self.tell(
@@ -106,8 +109,22 @@ class Crew(Generic[T]):
 
     # ------------------------------------------------------------------ clients
 
-    def check(self, slot: Slot[T]) -> bool | Rest[bool]:
+    def fit(self, slot: Slot[T]) -> bool | Rest[bool]:
         """Whether an idle client may be handed out: known at once, or after the rest of its check."""
+        is_fit = slot.stock.is_fit
+        if is_fit is None:
+            return self.check(slot)
+        fit = False
+        try:
+            fit = bool(is_fit(slot.client))  # type: ignore[arg-type]
+        except Exception as error:
+            self._complain("a hook raised", _FAILED_CHECK, error)
+        if not fit:
+            self._ledger.doom(slot, _FAILED_CHECK)
+        return fit
+
+    def check(self, slot: Slot[T]) -> bool | Rest[bool]:
+        """Run the check of a client that is not to be handed out yet, or as `fit` says."""
         check = slot.stock.factory.check(slot.client)  # type: ignore[arg-type]
         return self._begin(slot, check, _FAILED_CHECK)
 

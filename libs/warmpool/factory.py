@@ -48,6 +48,17 @@ class ClientFactory(Protocol[T]):
         ...
 
 
+class TellsFitness(Protocol[C]):
+    """What a factory may offer besides, for clients that know at once whether they are fit: by a flag
+    that their connection's own events keep, such as its end. A coroutine and what is around it cost more
+    than the rest of an allocation."""
+
+    def is_fit(self, client: C) -> bool:
+        """Asked on the way to the caller in the place of `check`, which then runs in the background and
+        for clients that come back unused. Must look only; a client for which it raises is closed."""
+        ...
+
+
 class TellsUse(Protocol[C]):
     """What a factory may offer besides, for clients whose holders open no streams."""
 

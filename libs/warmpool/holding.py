@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, final
 
 from .errors import PoolError
 from .lease import AllocationTier, Lease
@@ -34,6 +34,7 @@ class SlotState(enum.Enum):
     CLOSING = "closing"
 
 
+@final
 class Slot(Generic[T]):
     """A place under the maximum and the client in it, from when it is being opened until it is
     closed."""
@@ -72,6 +73,7 @@ class Slot(Generic[T]):
         self.cause: DiscardCause | None = None
 
 
+@final
 class Grant(Generic[T]):
     """A lease, as the ledger sees it."""
 
@@ -86,6 +88,7 @@ class Grant(Generic[T]):
         "slot",
         "stock",
         "ttl",
+        "untouched",
     )
 
     lease_id: str
@@ -99,7 +102,7 @@ class Grant(Generic[T]):
     accepted = True
     """Somebody was told. A grant handed to a waiter is not accepted until the waiter has run."""
     streaming = False
-    untouched = True
+    untouched: bool
     """No stream was opened on it, its client was not borrowed, and nothing else speaks against
     laying the client back where it came from."""
     used = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 
 class AllocationTier(enum.StrEnum):
@@ -17,6 +17,7 @@ class AllocationTier(enum.StrEnum):
     """The request waited for a client to be opened."""
 
 
+@final
 class Lease(NamedTuple):
     """A session's hold on one client, as it was at the moment of asking. Immutable.
 

@@ -2,13 +2,14 @@
 
 The ledger moves clients between the states of `holding.SlotState` and decides who is served, who
 waits and who is refused; `supply.py` decides on the same state what is opened and closed. Neither
-touches a client, except that a factory's `in_use` is asked. The shell (`pool.py`, `crew.py`)
-carries out what is left in the outboxes:
+touches a client, except that a factory's `is_fit` and `in_use` are asked. The shell (`pool.py`,
+`crew.py`) carries out what is left in the outboxes:
 
 - `doomed`: clients to close; call `gone` when that is done.
 - `unchecked`: idle clients to check for a waiter; call `deliver` or `doom` after it.
 - `woken`: waiters that have their answer.
 - `lapsed`: leases that ended without their holder's asking, for the observer.
+- `errors`: what a factory's `is_fit` raised, for the log.
 
 Two bounds hold at all times: no more than `max_size` clients exist, counted from the start of
 opening to the end of closing, and there are no more than `max_size` leases.
@@ -49,7 +50,6 @@ _IDLE = SlotState.IDLE
 _LEASED = SlotState.LEASED
 _RESETTING = SlotState.RESETTING
 _RETIRE = Reuse.RETIRE
-new_grant = object.__new__
 
 
 class Phase(enum.Enum):
@@ -104,6 +104,7 @@ class Ledger(Generic[T]):
         self.unchecked: list[Slot[T]] = []
         self.woken: list[Party[T]] = []
         self.lapsed: list[Grant[T]] = []
+        self.errors: list[Exception] = []
         self.discarded_counts: dict[DiscardCause, int] = {}
         self.waiting_count = 0
         """Requests in all lines."""
@@ -343,9 +344,7 @@ class Ledger(Generic[T]):
         slot.state = _LEASED
         slot.uses += 1
         stock = slot.stock
-        grant: Grant[T] = new_grant(
-            Grant
-        )  # filled here: a call of __init__ costs more than all of it
+        grant: Grant[T] = Grant()  # filled here: an __init__ costs more than all of it
         grant.lease_id = lease_id
         grant.session = session
         grant.stock = stock
@@ -353,6 +352,7 @@ class Ledger(Generic[T]):
         grant.ttl = ttl
         grant.granted_at = now
         grant.expires_at = now + ttl
+        grant.untouched = True
         self.grants[lease_id] = stock.held[session] = grant
         missing = stock.demand.target - len(stock.idle)
         if missing > 0 and missing > stock.opening and len(self.slots) < self.max_size:

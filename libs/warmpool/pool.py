@@ -178,25 +178,28 @@ class WarmPool(Generic[T]):
             shelf = self._shelf(session, stock)
         ledger, requests = self._ledger, self._requests
         try:
-            found: Lease | Claim[T] | PendingCheck[T] | None = None
+            found: Lease | Grant[T] | Slot[T] | PendingCheck[T] | Claim[T] | None = None
             if session in shelf.held:
                 found = requests.find(shelf, session, request_id, allowed_tiers, ttl, now)
             if found is None:
                 if shelf.follows_demand and shelf.demand.arrived(now):
                     ledger.todo = True
-                lent: Grant[T] | Slot[T] | PendingCheck[T] | None
-                lent = requests.lend(shelf, session, request_id, allowed_tiers, ttl, now)
-                if isinstance(lent, Slot):
-                    lent = self._checkout.checked(
-                        lent, shelf, session, request_id, allowed_tiers, ttl, now
+                found = requests.lend(shelf, session, request_id, allowed_tiers, ttl, now)
+            # By type and not by isinstance: this is the path whose cost is counted.
+            if type(found) is Grant:
+                lease = make_lease(Lease, (found.lease_id, session, _WARM, found.expires_at, 0.0))
+            elif type(found) is Lease:
+                lease = found
+            else:
+                if isinstance(found, Slot):
+                    found = self._checkout.checked(
+                        found, shelf, session, request_id, allowed_tiers, ttl, now
                     )
-                if not isinstance(lent, Grant):
-                    found = lent
+                if isinstance(found, Grant):
+                    lease = found.view(_WARM, 0.0)
                 else:
-                    found = make_lease(Lease, (lent.lease_id, session, _WARM, lent.expires_at, 0.0))
-            if not isinstance(found, Lease):
-                ask = Ask(shelf, session, request_id, allowed_tiers, ttl, now)
-                found = await self._checkout.serve(ask, found, max_wait_seconds, deadline)
+                    ask = Ask(shelf, session, request_id, allowed_tiers, ttl, now)
+                    lease = await self._checkout.serve(ask, found, max_wait_seconds, deadline)
         except PoolError as error:
             self._refused_count += 1
             self._crew.tell(self._observer.refused, session, error, shelf.name)
@@ -205,8 +208,8 @@ class WarmPool(Generic[T]):
             if ledger.todo:
                 self._crew.settle()
         if self._observed:
-            self._crew.tell(self._observer.allocated, found, shelf.name)
-        return found
+            self._crew.tell(self._observer.allocated, lease, shelf.name)
+        return lease
 
     def lookup(self, lease_id: str, *, session: str | None = None) -> Lease:
         """The lease as it is now. Raises LeaseNotFound, LeaseNotOwned."""

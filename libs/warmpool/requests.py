@@ -80,19 +80,28 @@ class Requests(Generic[T]):
             raise ledger.not_open()
         if len(ledger.grants) >= ledger.max_size or (tiers is not None and _WARM not in tiers):
             return None
-        idle = stock.idle
+        idle, is_fit = stock.idle, stock.is_fit
         while idle:
             slot = idle.pop()
             if now >= slot.best_before:
                 ledger.doom(slot, stock.worn(slot, now) or DiscardCause.MAX_AGE)
-            elif now >= slot.trusted_until:
-                slot.state = SlotState.CHECKING
-                return slot
-            else:
-                grant = ledger.bind(slot, session, ttl, now)  # as in `grant`, without the call
-                if request_id is not None:
-                    grant.request_id = request_id
-                return grant
+                continue
+            if now >= slot.trusted_until:
+                if is_fit is None:
+                    slot.state = SlotState.CHECKING
+                    return slot
+                try:
+                    fit = is_fit(slot.client)  # type: ignore[arg-type]
+                except Exception as error:
+                    fit = False
+                    ledger.errors.append(error)
+                if not fit:
+                    ledger.doom(slot, DiscardCause.FAILED_CHECK)
+                    continue
+            grant = ledger.bind(slot, session, ttl, now)  # as in `grant`, without the call
+            if request_id is not None:
+                grant.request_id = request_id
+            return grant
         return None
 
     def at_once(

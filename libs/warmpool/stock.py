@@ -42,9 +42,10 @@ class Stock(Generic[T]):
     ) -> None:
         self.name = name
         self.factory = factory
-        """Called by the shell only; the rules read its `reuse`."""
+        """Called by the shell only; the rules read its `reuse` and ask `is_fit` and `in_use`."""
         self.reuse = factory.reuse
         self.in_use: Callable[[T], bool] | None = getattr(factory, "in_use", None)
+        self.is_fit: Callable[[T], bool] | None = getattr(factory, "is_fit", None)
         self.options = options
         self.generation = 0
         self.least_generation = 0

@@ -126,6 +126,9 @@ class SocketFactory:
     async def warm(self, client: LiveSocket) -> bool:
         return await client.speaks()
 
+    def is_fit(self, client: LiveSocket) -> bool:
+        return client.alive
+
     async def check(self, client: LiveSocket) -> bool:
         return client.alive
 

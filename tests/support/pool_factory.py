@@ -30,6 +30,8 @@ class Client:
     alive: bool = True
     resets: int = 0
     checks: int = 0
+    asked: int = 0
+    """How often it was asked whether it is fit."""
     closes: int = 0
     busy: bool = False
 
@@ -107,6 +109,19 @@ class Factory:
     async def _turns(self) -> None:
         for _ in range(self.hook_turns):
             await asyncio.sleep(0)
+
+
+@dataclass(eq=False)
+class TellingFactory(Factory):
+    """Its clients know at once whether they are fit."""
+
+    fit_error: Exception | None = None
+
+    def is_fit(self, client: Client) -> bool:
+        client.asked += 1
+        if self.fit_error is not None:
+            raise self.fit_error
+        return client.alive
 
 
 def _answer(answer: bool | BaseException) -> bool:

@@ -154,8 +154,11 @@ class ScriptedFactory(Generic[T]):
         await asyncio.sleep(self._script.warm_delay_seconds)
         return await self.check(client)
 
-    async def check(self, client: T) -> bool:
+    def is_fit(self, client: T) -> bool:
         return isinstance(client, ScriptedRecognizer | ScriptedSynthesizer) and client.fit
+
+    async def check(self, client: T) -> bool:
+        return self.is_fit(client)
 
     async def reset(self, client: T) -> bool:
         self.resets += 1

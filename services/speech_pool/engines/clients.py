@@ -57,11 +57,15 @@ class LocalClientFactory(Generic[T]):
 
     async def warm(self, client: T) -> bool:
         """Nothing to connect: the models were loaded and run once before the first `open`."""
-        return await self.check(client)
+        return self.is_fit(client)
 
-    async def check(self, client: T) -> bool:
+    def is_fit(self, client: T) -> bool:
         """Whether `client` is one of ours and open."""
         return isinstance(client, LocalClient) and client.is_open
+
+    async def check(self, client: T) -> bool:
+        """The same: there is nobody to ask."""
+        return self.is_fit(client)
 
     async def reset(self, client: T) -> bool:
         """End what the last session left open."""

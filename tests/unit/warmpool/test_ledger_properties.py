@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.pool_factory import Client, Factory
+from tests.support.pool_factory import Client, Factory, TellingFactory
 from warmpool import (
     AllocationTier,
     DiscardCause,
@@ -77,7 +77,7 @@ class Books(RuleBasedStateMachine):
         self.ledger: Ledger[Client] = Ledger(
             {
                 "here": (Factory(Reuse.RESET), min(warm[0], max_size)),
-                "there": (Factory(Reuse.RETIRE), min(warm[1], max_size)),
+                "there": (TellingFactory(Reuse.RETIRE), min(warm[1], max_size)),
             },
             name="books",
             max_size=max_size,
@@ -131,6 +131,8 @@ class Books(RuleBasedStateMachine):
             if found is None:
                 shelf.demand.arrived(self.now)
                 found = self.requests.lend(*ask)
+                if isinstance(found, Grant):
+                    self.is_fit(found.slot)
             if isinstance(found, Slot):  # its check takes its time; the asker waits in line for it
                 shelf.returning += 1
                 self.checking.append(found)
@@ -145,6 +147,19 @@ class Books(RuleBasedStateMachine):
             assert isinstance(found, Lease | Grant)
             assert self.ledger.grants[found.lease_id].session == session
         self.settle()
+
+    def is_fit(self, slot: Slot[Client] | None) -> None:
+        assert slot is not None
+        assert slot.client is not None
+        assert slot.client.alive or self.now < slot.trusted_until
+
+    @rule(pick=PICK, stock=STOCKS)
+    def die(self, pick: int, stock: str) -> None:
+        """The provider hangs up on an idle client, which notices."""
+        if idle := self.ledger.stocks[stock].idle:
+            client = idle[pick % len(idle)].client
+            assert client is not None
+            client.alive = False
 
     @rule(pick=PICK, accept=MOSTLY)
     def stop_waiting(self, pick: int, accept: bool) -> None:
@@ -464,6 +479,7 @@ def a_step(books: Books, rng: random.Random) -> None:
         (4, lambda: books.finish_reset(pick, mostly)),
         (4, lambda: books.finish_close(pick)),
         (2, books.have_a_quiet_moment),
+        (1, lambda: books.die(pick, stock)),
         (4, lambda: books.let_time_pass(rng.choice([0.01, 0.3, 1.0, 3.0, 16.0]))),
         (1, lambda: books.rotate(stock, not mostly)),
         (1, lambda: books.set_target(stock, rng.randrange(3))),

@@ -42,7 +42,7 @@ def test_the_tuning_table_names_settings_that_exist() -> None:
     rows = [line for line in SECTIONS["Tuning"].splitlines() if line.startswith("| ")][1:]
     turned = {name for row in rows for name in _settings(row.split("|")[2])}
     known = {*PoolOptions.__dataclass_fields__, *_parameters(WarmPool)}
-    known |= {*_parameters(WarmPool.allocate), "rotate()"}
+    known |= {*_parameters(WarmPool.allocate), "rotate()", "is_fit"}
     assert turned - known == set()
     assert len(turned) > 15
 

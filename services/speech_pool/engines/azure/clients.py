@@ -129,9 +129,13 @@ class AzureClientFactory(Generic[C]):
         """
         return await _azure(client).warm()
 
-    async def check(self, client: C) -> bool:
-        """Whether the socket is open, by what the SDK last told: no round trip."""
+    def is_fit(self, client: C) -> bool:
+        """Whether the socket is open, by what the SDK last told: its events come without being asked."""
         return _azure(client).is_fit
+
+    async def check(self, client: C) -> bool:
+        """The same: the protocol has no question for an idle socket."""
+        return self.is_fit(client)
 
     async def reset(self, client: C) -> bool:
         """Forget the last session; False: it cannot."""
