@@ -41,6 +41,18 @@ class ToolCall:
     """JSON, exactly as the model wrote it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The calls that were made before one: how often the same, how many in all."""
+
+    same_in_turn: int = 0
+    in_turn: int = 0
+    in_call: int = 0
+
+
+NOTHING_EARLIER = Earlier()
+
+
 @dataclass(slots=True)
 class Round:
     """One answer of the model: text, tool calls, and what came of them."""
@@ -59,6 +71,32 @@ class TurnRecord:
     utterances: list[str] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     interrupted: bool = False
+    calls_before: int = 0
+    """Tool calls of the turns before."""
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        """Its tool calls, in the order in which they were made."""
+        return [call for round_ in self.rounds for call in round_.calls]
+
+    def earlier(self, call: ToolCall) -> Earlier:
+        """What was called before this call of the turn."""
+        calls = self.calls
+        at = next((n for n, one in enumerate(calls) if one is call), len(calls))
+        before = calls[:at]
+        same = [one for one in before if one.tool == call.tool and _alike(one, call)]
+        return Earlier(len(same), at, self.calls_before + at)
+
+
+def _alike(one: ToolCall, other: ToolCall) -> bool:
+    """Whether two calls have the same arguments, however they are written."""
+    if one.arguments == other.arguments:
+        return True
+    return _object_json(one.arguments) != "{}" and _canonical(one) == _canonical(other)
+
+
+def _canonical(call: ToolCall) -> str:
+    return json.dumps(json.loads(_object_json(call.arguments)), sort_keys=True)
 
 
 class History:
@@ -70,7 +108,9 @@ class History:
 
     def begin(self, turn: str, utterances: Iterable[str] = ()) -> TurnRecord:
         """A turn begins, caused by these utterances."""
-        record = TurnRecord(turn, list(utterances))
+        last = self._turns[-1] if self._turns else None
+        before = last.calls_before + len(last.calls) if last else 0
+        record = TurnRecord(turn, list(utterances), calls_before=before)
         self._turns.append(record)
         del self._turns[: -self._max_turns]
         return record

@@ -15,7 +15,7 @@ from meshkit.fleet import Fleet
 from meshkit.logging import get_logger
 from meshkit.rpc import Retry
 from meshkit.streams import ClientStream
-from orchestrator.history import Message, ToolCall
+from orchestrator.history import NOTHING_EARLIER, Earlier, Message, ToolCall
 from voicemesh.tools.v1 import outcome_pb2
 from voicemesh.tools.v1 import tool_executor_pb2 as pb
 from voicemesh.tools.v1.tool_executor_pb2_grpc import ToolExecutorServiceStub
@@ -59,6 +59,8 @@ class Caller:
     agent: str
     """`agents/{agent}`."""
     owner_epoch: int
+    earlier: Earlier = NOTHING_EARLIER
+    """What ran for them before the call that is made."""
 
 
 class _BrokenOff(PeerUnreachable):
@@ -141,6 +143,7 @@ class Tools:
             request_id=call.request_id,
             agent=caller.agent,
             owner_epoch=caller.owner_epoch,
+            earlier=_told(caller.earlier),
         )
         try:
             async with asyncio.timeout(self._seconds_for(call.tool)):
@@ -262,6 +265,14 @@ def _function(tool: pb.Tool) -> Message:
         "parameters": parameters,
     }
     return {"type": "function", "function": function}
+
+
+def _told(earlier: Earlier) -> pb.EarlierRuns | None:
+    if earlier == NOTHING_EARLIER:
+        return None
+    return pb.EarlierRuns(
+        same_in_turn=earlier.same_in_turn, in_turn=earlier.in_turn, in_call=earlier.in_call
+    )
 
 
 def _failure(reason: str, message: str, *, retryable: bool) -> Outcome:

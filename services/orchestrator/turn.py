@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from agentkit import Agent
@@ -234,7 +234,8 @@ class Turn:
         """Only what the agent has: a model may be talked into naming what it was not offered."""
         offered = call.tool in self.agent.tools
         told = self._telling(round_) if offered and self.runner.is_long(call.tool) else None
-        outcome = await self.runner.run(call, self.caller, told) if offered else NOT_OFFERED
+        caller = replace(self.caller, earlier=self.record.earlier(call))
+        outcome = await self.runner.run(call, caller, told) if offered else NOT_OFFERED
         round_.results[call.call_id] = told_to_model(outcome)
         self.stage.tool_answered(call, outcome)
         return outcome

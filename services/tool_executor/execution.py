@@ -175,7 +175,7 @@ class Execution:
             arguments,
             agent=request.agent,
             verified=verified,
-            counts=self._ledger.counts(*counted),
+            counts=self._ledger.counts(*counted).at_least(request.earlier),
             limits=self._limits,
         )
         if isinstance(decision, Refused):

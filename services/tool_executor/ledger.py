@@ -1,8 +1,8 @@
 """What a session has run on this pod: how often, how often the same, how often without success.
 
 In memory and bounded: the least recently used of 10,000 sessions is forgotten. It stops a model that
-goes round in circles and a caller who guesses; it is no proof of anything, and another pod counts
-for itself.
+goes round in circles and a caller who guesses; it is no proof of anything. What another pod ran comes
+with the request, by the journal of whoever asks (`at_least`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,15 @@ class Counts:
     """Runs of any tool in this turn."""
     in_call: int = 0
     """Runs of any tool in this session."""
+
+    def at_least(self, told: Counts) -> Counts:
+        """The larger of each."""
+        return Counts(
+            failed=max(self.failed, told.failed),
+            repeats=max(self.repeats, told.repeats),
+            in_turn=max(self.in_turn, told.in_turn),
+            in_call=max(self.in_call, told.in_call),
+        )
 
 
 NONE = Counts()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tool_executor.ledger import NONE, Counts
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -19,3 +21,5 @@ class Request:
     arguments_json: str
     owner_epoch: int = 0
     """Fencing token of the call; 0 for a session without one."""
+    earlier: Counts = NONE
+    """What ran before by the caller's journal, which knows of other pods."""

@@ -12,6 +12,7 @@ from meshkit.errors import invalid
 from meshkit.names import parse_tool_request_id, resource_id, session_id
 from meshkit.streams import ServerStream
 from tool_executor.execution import Execution
+from tool_executor.ledger import Counts
 from tool_executor.outcomes import duration, written
 from tool_executor.requests import Request
 from toolkit import Effect, Registry, Tool
@@ -101,7 +102,15 @@ def _checked(request: pb.ExecuteToolRequest) -> Request:
         request_id=request.request_id,
         arguments_json=request.arguments_json,
         owner_epoch=request.owner_epoch,
+        earlier=_earlier(request.earlier),
     )
+
+
+def _earlier(told: pb.EarlierRuns) -> Counts:
+    for name in ("same_in_turn", "in_turn", "in_call"):
+        if getattr(told, name) < 0:
+            raise invalid(f"earlier.{name}", "must not be negative")
+    return Counts(repeats=told.same_in_turn, in_turn=told.in_turn, in_call=told.in_call)
 
 
 def _listed(tool: Tool) -> pb.Tool:

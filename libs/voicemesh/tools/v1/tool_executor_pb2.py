@@ -27,15 +27,15 @@ from voicemesh.mesh.v1 import mesh_pb2 as voicemesh_dot_mesh_dot_v1_dot_mesh__pb
 from voicemesh.tools.v1 import outcome_pb2 as voicemesh_dot_tools_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&voicemesh/tools/v1/tool_executor.proto\x12\x12voicemesh.tools.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cvoicemesh/mesh/v1/mesh.proto\x1a voicemesh/tools/v1/outcome.proto\"\xea\x01\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12*\n\x07timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x06\x65\x66\x66\x65\x63t\x18\x07 \x01(\x0e\x32\x1e.voicemesh.tools.v1.ToolEffect\x12\x13\n\x0b\x63\x61ncellable\x18\x08 \x01(\x08\x12\x14\n\x0clong_running\x18\t \x01(\x08\x12\x11\n\tconfirmed\x18\n \x01(\x08\"G\n\x10ListToolsRequest\x12\x0c\n\x04tags\x18\x01 \x03(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x11ListToolsResponse\x12\'\n\x05tools\x18\x01 \x03(\x0b\x32\x18.voicemesh.tools.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x12\x45xecuteToolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x06 \x01(\x03\"\xbb\x01\n\x13\x45xecuteToolResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .voicemesh.tools.v1.ToolProgressH\x00\x12\x32\n\x07outcome\x18\x02 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcomeH\x00\x12\x31\n\theartbeat\x18\x03 \x01(\x0b\x32\x1c.voicemesh.mesh.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"0\n\x0cToolProgress\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\x05\"\'\n\x11\x43\x61ncelToolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x14\n\x12\x43\x61ncelToolResponse*{\n\nToolEffect\x12\x1b\n\x17TOOL_EFFECT_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_EFFECT_READ_ONLY\x10\x01\x12\x1a\n\x16TOOL_EFFECT_IDEMPOTENT\x10\x02\x12\x19\n\x15TOOL_EFFECT_EFFECTFUL\x10\x03\x32\xae\x02\n\x13ToolExecutorService\x12X\n\tListTools\x12$.voicemesh.tools.v1.ListToolsRequest\x1a%.voicemesh.tools.v1.ListToolsResponse\x12`\n\x0b\x45xecuteTool\x12&.voicemesh.tools.v1.ExecuteToolRequest\x1a\'.voicemesh.tools.v1.ExecuteToolResponse0\x01\x12[\n\nCancelTool\x12%.voicemesh.tools.v1.CancelToolRequest\x1a&.voicemesh.tools.v1.CancelToolResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&voicemesh/tools/v1/tool_executor.proto\x12\x12voicemesh.tools.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cvoicemesh/mesh/v1/mesh.proto\x1a voicemesh/tools/v1/outcome.proto\"\xea\x01\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12*\n\x07timeout\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x06\x65\x66\x66\x65\x63t\x18\x07 \x01(\x0e\x32\x1e.voicemesh.tools.v1.ToolEffect\x12\x13\n\x0b\x63\x61ncellable\x18\x08 \x01(\x08\x12\x14\n\x0clong_running\x18\t \x01(\x08\x12\x11\n\tconfirmed\x18\n \x01(\x08\"G\n\x10ListToolsRequest\x12\x0c\n\x04tags\x18\x01 \x03(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x11ListToolsResponse\x12\'\n\x05tools\x18\x01 \x03(\x0b\x32\x18.voicemesh.tools.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb5\x01\n\x12\x45xecuteToolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x06 \x01(\x03\x12\x30\n\x07\x65\x61rlier\x18\x07 \x01(\x0b\x32\x1f.voicemesh.tools.v1.EarlierRuns\"E\n\x0b\x45\x61rlierRuns\x12\x14\n\x0csame_in_turn\x18\x01 \x01(\x05\x12\x0f\n\x07in_turn\x18\x02 \x01(\x05\x12\x0f\n\x07in_call\x18\x03 \x01(\x05\"\xbb\x01\n\x13\x45xecuteToolResponse\x12\x34\n\x08progress\x18\x01 \x01(\x0b\x32 .voicemesh.tools.v1.ToolProgressH\x00\x12\x32\n\x07outcome\x18\x02 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcomeH\x00\x12\x31\n\theartbeat\x18\x03 \x01(\x0b\x32\x1c.voicemesh.mesh.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"0\n\x0cToolProgress\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\x05\"\'\n\x11\x43\x61ncelToolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x14\n\x12\x43\x61ncelToolResponse*{\n\nToolEffect\x12\x1b\n\x17TOOL_EFFECT_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_EFFECT_READ_ONLY\x10\x01\x12\x1a\n\x16TOOL_EFFECT_IDEMPOTENT\x10\x02\x12\x19\n\x15TOOL_EFFECT_EFFECTFUL\x10\x03\x32\xae\x02\n\x13ToolExecutorService\x12X\n\tListTools\x12$.voicemesh.tools.v1.ListToolsRequest\x1a%.voicemesh.tools.v1.ListToolsResponse\x12`\n\x0b\x45xecuteTool\x12&.voicemesh.tools.v1.ExecuteToolRequest\x1a\'.voicemesh.tools.v1.ExecuteToolResponse0\x01\x12[\n\nCancelTool\x12%.voicemesh.tools.v1.CancelToolRequest\x1a&.voicemesh.tools.v1.CancelToolResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voicemesh.tools.v1.tool_executor_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TOOLEFFECT']._serialized_start=992
-  _globals['_TOOLEFFECT']._serialized_end=1115
+  _globals['_TOOLEFFECT']._serialized_start=1113
+  _globals['_TOOLEFFECT']._serialized_end=1236
   _globals['_TOOL']._serialized_start=159
   _globals['_TOOL']._serialized_end=393
   _globals['_LISTTOOLSREQUEST']._serialized_start=395
@@ -43,15 +43,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTOOLSRESPONSE']._serialized_start=468
   _globals['_LISTTOOLSRESPONSE']._serialized_end=553
   _globals['_EXECUTETOOLREQUEST']._serialized_start=556
-  _globals['_EXECUTETOOLREQUEST']._serialized_end=687
-  _globals['_EXECUTETOOLRESPONSE']._serialized_start=690
-  _globals['_EXECUTETOOLRESPONSE']._serialized_end=877
-  _globals['_TOOLPROGRESS']._serialized_start=879
-  _globals['_TOOLPROGRESS']._serialized_end=927
-  _globals['_CANCELTOOLREQUEST']._serialized_start=929
-  _globals['_CANCELTOOLREQUEST']._serialized_end=968
-  _globals['_CANCELTOOLRESPONSE']._serialized_start=970
-  _globals['_CANCELTOOLRESPONSE']._serialized_end=990
-  _globals['_TOOLEXECUTORSERVICE']._serialized_start=1118
-  _globals['_TOOLEXECUTORSERVICE']._serialized_end=1420
+  _globals['_EXECUTETOOLREQUEST']._serialized_end=737
+  _globals['_EARLIERRUNS']._serialized_start=739
+  _globals['_EARLIERRUNS']._serialized_end=808
+  _globals['_EXECUTETOOLRESPONSE']._serialized_start=811
+  _globals['_EXECUTETOOLRESPONSE']._serialized_end=998
+  _globals['_TOOLPROGRESS']._serialized_start=1000
+  _globals['_TOOLPROGRESS']._serialized_end=1048
+  _globals['_CANCELTOOLREQUEST']._serialized_start=1050
+  _globals['_CANCELTOOLREQUEST']._serialized_end=1089
+  _globals['_CANCELTOOLRESPONSE']._serialized_start=1091
+  _globals['_CANCELTOOLRESPONSE']._serialized_end=1111
+  _globals['_TOOLEXECUTORSERVICE']._serialized_start=1239
+  _globals['_TOOLEXECUTORSERVICE']._serialized_end=1541
 # @@protoc_insertion_point(module_scope)

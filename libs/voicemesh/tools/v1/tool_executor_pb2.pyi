@@ -64,20 +64,32 @@ class ListToolsResponse(_message.Message):
     def __init__(self, tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ExecuteToolRequest(_message.Message):
-    __slots__ = ("name", "session", "arguments_json", "request_id", "agent", "owner_epoch")
+    __slots__ = ("name", "session", "arguments_json", "request_id", "agent", "owner_epoch", "earlier")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_JSON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     OWNER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_FIELD_NUMBER: _ClassVar[int]
     name: str
     session: str
     arguments_json: str
     request_id: str
     agent: str
     owner_epoch: int
-    def __init__(self, name: _Optional[str] = ..., session: _Optional[str] = ..., arguments_json: _Optional[str] = ..., request_id: _Optional[str] = ..., agent: _Optional[str] = ..., owner_epoch: _Optional[int] = ...) -> None: ...
+    earlier: EarlierRuns
+    def __init__(self, name: _Optional[str] = ..., session: _Optional[str] = ..., arguments_json: _Optional[str] = ..., request_id: _Optional[str] = ..., agent: _Optional[str] = ..., owner_epoch: _Optional[int] = ..., earlier: _Optional[_Union[EarlierRuns, _Mapping]] = ...) -> None: ...
+
+class EarlierRuns(_message.Message):
+    __slots__ = ("same_in_turn", "in_turn", "in_call")
+    SAME_IN_TURN_FIELD_NUMBER: _ClassVar[int]
+    IN_TURN_FIELD_NUMBER: _ClassVar[int]
+    IN_CALL_FIELD_NUMBER: _ClassVar[int]
+    same_in_turn: int
+    in_turn: int
+    in_call: int
+    def __init__(self, same_in_turn: _Optional[int] = ..., in_turn: _Optional[int] = ..., in_call: _Optional[int] = ...) -> None: ...
 
 class ExecuteToolResponse(_message.Message):
     __slots__ = ("progress", "outcome", "heartbeat")
