@@ -160,12 +160,12 @@ class Fleet:
             return await self._once(kind, method, request, timeout, address)
         tried: list[str] = []
 
-        def choose() -> tuple[Callable[..., Any], str]:
+        def choose() -> tuple[object, str]:
             chosen = self._another(tried)
-            return getattr(self.stub(kind, chosen), method), chosen
+            return self.stub(kind, chosen), chosen
 
         try:
-            return await unary_retrying(choose, request, timeout=timeout, retry=retry)
+            return await unary_retrying(choose, method, request, timeout=timeout, retry=retry)
         except PeerUnreachable:
             self.suspect(tried[-1]) if tried else None
             raise
@@ -195,8 +195,8 @@ class Fleet:
         address: str,
     ) -> Any:
         try:
-            bound = getattr(self.stub(kind, address), method)
-            return await unary(bound, request, timeout=timeout, peer=address)
+            stub = self.stub(kind, address)
+            return await unary(stub, method, request, timeout=timeout, peer=address)
         except PeerUnreachable:
             self.suspect(address)
             raise

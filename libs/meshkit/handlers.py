@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
@@ -18,9 +19,11 @@ import grpc
 from meshkit.context import carries_context, current_ids, incoming_metadata
 from meshkit.errors import MeshError, Reason, grpc_status_of
 from meshkit.logging import get_logger
-from meshkit.telemetry import server_span
+from meshkit.rpc_telemetry import serving
 
 logger = get_logger("meshkit.server")
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -83,9 +86,9 @@ class MeshHandlers:
         async def unary(request: Any, context: Context) -> Any:
             try:
                 metadata = context.invocation_metadata()
-                if not carries_context(metadata) and context.time_remaining() is not None:
-                    return await inner(request, context)
-                with incoming_metadata(metadata), server_span(method):
+                carried = carries_context(metadata)
+                taken = incoming_metadata(metadata) if carried else _NOTHING
+                with taken, serving(method, told=carried):
                     if context.time_remaining() is not None:
                         return await inner(request, context)
                     async with asyncio.timeout(self._max_unary):
@@ -102,9 +105,10 @@ class MeshHandlers:
 
     def _duplex(self, inner: Any, method: str) -> Callable[..., Awaitable[None]]:
         async def duplex(request: Any, context: Context) -> None:
-            with incoming_metadata(context.invocation_metadata()):
+            metadata = context.invocation_metadata()
+            with incoming_metadata(metadata):
                 try:
-                    with server_span(method):
+                    with serving(method, told=carries_context(metadata)):
                         await inner(request, context)
                 except Exception as error:
                     await self._abort(context, error)
@@ -113,9 +117,10 @@ class MeshHandlers:
 
     def _generator(self, inner: Any, method: str) -> Callable[..., AsyncIterator[Any]]:
         async def streaming(request: Any, context: Context) -> AsyncIterator[Any]:
-            with incoming_metadata(context.invocation_metadata()):
+            metadata = context.invocation_metadata()
+            with incoming_metadata(metadata):
                 try:
-                    with server_span(method):
+                    with serving(method, told=carries_context(metadata)):
                         async for response in inner(request, context):
                             yield response
                 except Exception as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from meshkit.authorization import CALLERS
 from meshkit.budget import THRESHOLDS
 from meshkit.usage import Unit
 
@@ -28,6 +29,9 @@ _SHORT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5,
 _KINDS = frozenset({"recognizer", "synthesizer"})
 _TIERS = frozenset({"dedicated", "warm", "cold"})
 _PARTS = frozenset(unit.value for unit in Unit)
+_METHODS = frozenset(method.rpartition(".")[2] for method in CALLERS)
+_REQUEST = {"method": _METHODS, "outcome": frozenset({"ok", "refused", "failed", "cancelled"})}
+"""`refused`: what was asked for cannot be had; `failed`: something went wrong."""
 _BREAKER = frozenset({"closed", "open", "half_open"})
 
 
@@ -208,6 +212,27 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                     }
                 ),
             },
+        ),
+        "voicemesh_rpc_server_seconds": Metric(
+            "histogram",
+            "s",
+            "every service: handling a request; of a stream, all of it",
+            _REQUEST,
+            _SHORT_SECONDS,
+        ),
+        "voicemesh_rpc_client_seconds": Metric(
+            "histogram",
+            "s",
+            "every service: one attempt at a unary request to another, way there and back included",
+            _REQUEST,
+            _SHORT_SECONDS,
+        ),
+        "voicemesh_redis_seconds": Metric(
+            "histogram",
+            "s",
+            "session-store: one round trip to Redis with its retries",
+            {"operation": OPEN, "outcome": frozenset({"ok", "failed", "cancelled"})},
+            _SHORT_SECONDS,
         ),
         "voicemesh_spans_total": Metric(
             "counter",

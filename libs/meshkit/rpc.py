@@ -15,6 +15,7 @@ import grpc
 
 from meshkit.context import outgoing_metadata
 from meshkit.errors import MeshError, from_rpc_error
+from meshkit.rpc_telemetry import asking
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -43,16 +44,19 @@ class Retry:
 NO_RETRY = Retry(attempts=1)
 
 
-async def unary(method: Callable[..., Any], request: Any, *, timeout: float, peer: str = "") -> Any:
-    """Call a unary method of a stub once, within `timeout` seconds. Raises MeshError."""
-    try:
-        return await method(request, timeout=timeout, metadata=outgoing_metadata())
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error, peer) from None
+async def unary(stub: object, name: str, request: Any, *, timeout: float, peer: str = "") -> Any:
+    """Call the unary method `name` of a stub once, within `timeout` seconds. Raises MeshError."""
+    with asking(type(stub), name, peer):
+        try:
+            method = getattr(stub, name)
+            return await method(request, timeout=timeout, metadata=outgoing_metadata())
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, peer) from None
 
 
 async def unary_retrying(
-    choose: Callable[[], tuple[Callable[..., Any], str]],
+    choose: Callable[[], tuple[object, str]],
+    name: str,
     request: Any,
     *,
     timeout: float,
@@ -60,15 +64,15 @@ async def unary_retrying(
 ) -> Any:
     """Call an idempotent unary method, on whichever pod `choose` names for each attempt.
 
-    `choose` gives the method bound to a pod's channel, and the pod's address. `timeout` is for all
+    `choose` gives the stub on a pod's channel, and the pod's address. `timeout` is for all
     attempts together. Raises the last MeshError.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     for attempt in range(retry.attempts):
-        method, peer = choose()
+        stub, peer = choose()
         try:
-            return await unary(method, request, timeout=deadline - loop.time(), peer=peer)
+            return await unary(stub, name, request, timeout=deadline - loop.time(), peer=peer)
         except MeshError as error:
             wait = retry.delay_seconds(attempt, error)
             last = attempt + 1 == retry.attempts or loop.time() + wait >= deadline

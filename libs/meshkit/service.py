@@ -12,7 +12,7 @@ from meshkit.logging import configure_logging, set_level
 from meshkit.metrics_export import measured
 from meshkit.settings import MeshSettings, SettingsError, load_settings
 from meshkit.startup import StartupError, run_process
-from meshkit.telemetry import traced
+from meshkit.trace_export import traced
 
 S = TypeVar("S", bound=MeshSettings)
 

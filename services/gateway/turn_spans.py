@@ -36,7 +36,7 @@ def spans_of(turn: Turn) -> tuple[Past, list[Past]]:
         failure=str(row["failure_reason"]) if row["outcome"] == "failed" else "",
         attributes={
             "voicemesh.turn": turn.name,
-            "voicemesh.agent": turn.agent,
+            "gen_ai.agent.name": turn.agent,
             "voicemesh.outcome": str(row["outcome"]),
             "voicemesh.slow": ended - began > SLOW_SECONDS,
         },

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from google.protobuf.duration_pb2 import Duration
 from agentkit import Agent
 from meshkit.context import call_context
 from meshkit.logging import get_logger
-from meshkit.telemetry import annotate, failed, span
+from meshkit.telemetry import failed, span, traceparent
 from orchestrator import records
 from orchestrator.history import Round, Segment, ToolCall, TurnRecord
 from orchestrator.journal import Journal
@@ -126,7 +127,7 @@ class Answering:
             await asyncio.gather(*self._outliving, return_exceptions=True)
 
     async def _greet(self, text: str) -> None:
-        turn = self._begin(GREETING, [], self._now())
+        turn = self._begin([], self._now())
         await self._hold(turn, GREETING, lambda: turn.say(text))
 
     async def _resume(self, left: Unfinished, greeting: str) -> None:
@@ -134,7 +135,6 @@ class Answering:
         turn = self._turn(left.record, self._now())
 
         async def answer() -> None:
-            annotate(voicemesh__resumed=True)
             if left.record.interrupted:
                 raise asyncio.CancelledError  # the caller had cut it off before the move
             if left.ended:
@@ -147,20 +147,19 @@ class Answering:
                 await turn.resume(left.rounds_answered)
 
         logger.info("turn resumed", extra={"turn": left.record.turn})
-        await self._hold(turn, left.cause, answer)
+        await self._hold(turn, left.cause, answer, resumed=left)
 
     async def _answer(self, waiting: list[Said]) -> None:
         self._waiting.clear()
         if self._awaited:  # what they did must be known before the model is asked again
             await asyncio.wait(self._awaited)
         cause = waiting[-1]
-        turn = self._begin(cause.utterance, [said.text for said in waiting], cause.arrived)
+        turn = self._begin([said.text for said in waiting], cause.arrived)
         await self._hold(turn, cause.utterance, turn.run)
 
-    def _begin(self, cause: str, texts: list[str], began: float) -> Turn:
+    def _begin(self, texts: list[str], began: float) -> Turn:
         record = self._history.begin(f"t{self._next_turn}", texts)
         self._next_turn += 1
-        self._journal.add(records.turn_began_event(record.turn, cause, self._speaker.agent.name))
         return self._turn(record, began)
 
     def _turn(self, record: TurnRecord, began: float) -> Turn:
@@ -179,10 +178,16 @@ class Answering:
             max_rounds=speaker.max_rounds,
         )
 
-    async def _hold(self, turn: Turn, cause: str, answer: Answer) -> None:
+    async def _hold(
+        self, turn: Turn, cause: str, answer: Answer, resumed: Unfinished | None = None
+    ) -> None:
         """Give the agent the floor until the answer ends, fails or is cut off."""
         name = turn.record.turn
-        with call_context(turn=name), span("turn", voicemesh__agent=turn.agent.name):
+        with call_context(turn=name), _turn_span(turn.agent.name, resumed):
+            if resumed is None:
+                self._journal.add(
+                    records.turn_began_event(name, cause, turn.agent.name, traceparent())
+                )
             task = asyncio.create_task(self._performed(turn, cause, answer))
             self._current, self._acted = (name, task), cause == GREETING
             try:
@@ -256,6 +261,18 @@ class Answering:
         for tasks in (self._outliving, self._awaited) if awaited else (self._outliving,):
             tasks.add(running)
             running.add_done_callback(tasks.discard)
+
+
+def _turn_span(agent: str, resumed: Unfinished | None) -> AbstractContextManager[None]:
+    """The span of a turn, linked to the one that it had on the pod that left it."""
+    return span(
+        "invoke_agent",
+        of=agent,
+        linked=resumed.traceparent if resumed else "",
+        gen_ai__operation__name="invoke_agent",
+        gen_ai__agent__name=agent,
+        voicemesh__resumed=resumed is not None,
+    )
 
 
 def _completed(turn: Turn, failure: str, cut: bool) -> pb.TurnCompleted:

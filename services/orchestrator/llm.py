@@ -76,6 +76,10 @@ class LanguageModel(Protocol):
         """Stream one answer. Closing the iterator stops the model. Raises ModelUnavailable."""
         ...
 
+    def asked_for(self, options: ModelOptions) -> str:
+        """The name of the model or deployment that `answer` asks."""
+        ...
+
 
 class OpenAIModel:
     """The adapter."""
@@ -104,6 +108,10 @@ class OpenAIModel:
         async with aclosing(chunks), aclosing(_events(chunks, provider)) as events:
             async for event in events:
                 yield event
+
+    def asked_for(self, options: ModelOptions) -> str:
+        """See LanguageModel."""
+        return options.name or self._settings.model_name
 
     async def _first_chunk_or_again(
         self, parameters: dict[str, Any], times: _Times
@@ -153,7 +161,7 @@ class OpenAIModel:
         self, messages: Sequence[Message], tools: Sequence[Message], options: ModelOptions
     ) -> dict[str, Any]:
         parameters: dict[str, Any] = {
-            "model": options.name or self._settings.model_name,
+            "model": self.asked_for(options),
             "messages": list(messages),
             "max_tokens": options.max_tokens,
             "stream": True,

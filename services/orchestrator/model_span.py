@@ -16,10 +16,17 @@ from orchestrator.llm import Answered
 
 
 @contextmanager
-def model_span(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Answered], None]]:
-    """A span around the block, which tells how the model answered by calling what it is given."""
+def model_span(
+    model: str = "", clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[Answered], None]]:
+    """A span around the block, which tells how the model answered by calling what it is given.
+
+    `model` is the one that is asked; empty: the span is named after the operation alone.
+    """
     began, outcome = clock(), "failed"
-    with span("chat", gen_ai__operation__name="chat"):
+    with span(
+        "chat", "client", of=model, gen_ai__operation__name="chat", gen_ai__request__model=model
+    ):
         try:
             yield answered
             outcome = "ok"
@@ -27,6 +34,7 @@ def model_span(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable
             outcome = "cancelled"
             raise
         finally:
+            # Within the span, so that the number's exemplar is of it.
             metrics.record("voicemesh_model_seconds", clock() - began, outcome=outcome)
 
 

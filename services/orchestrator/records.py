@@ -25,9 +25,11 @@ def utterance_event(said: pb.UserUtterance) -> Event:
     return Event(event_id=said.utterance, utterance=accepted)
 
 
-def turn_began_event(turn: str, cause: str, agent: str) -> Event:
-    """An agent takes the floor."""
-    began = event_pb.TurnBegan(turn=turn, cause=cause, agent=f"agents/{agent}")
+def turn_began_event(turn: str, cause: str, agent: str, traceparent: str = "") -> Event:
+    """An agent takes the floor. `traceparent`: the turn's span, for whoever takes the turn up."""
+    began = event_pb.TurnBegan(
+        turn=turn, cause=cause, agent=f"agents/{agent}", traceparent=traceparent
+    )
     return Event(event_id=turn, turn_began=began)
 
 

@@ -23,6 +23,8 @@ class Unfinished:
     cause: str
     rounds_answered: int = 0
     ended: bool = False
+    traceparent: str = ""
+    """The span that it had."""
 
     @property
     def to_resume(self) -> bool:
@@ -96,7 +98,7 @@ class _Reader:
         taken = names.index(began.cause) + 1 if began.cause in names else 0
         record = past.history.begin(began.turn, [text for _, text in past.unanswered[:taken]])
         del past.unanswered[:taken]
-        past.last = Unfinished(record, began.cause)
+        past.last = Unfinished(record, began.cause, traceparent=began.traceparent)
         self._open = None
 
     def _answered(self, answered: pb.RoundAnswered) -> None:

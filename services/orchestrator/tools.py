@@ -14,6 +14,7 @@ from meshkit.errors import MeshError, PeerUnreachable, Reason, unreachable
 from meshkit.fleet import Fleet
 from meshkit.logging import get_logger
 from meshkit.rpc import Retry
+from meshkit.rpc_telemetry import asking
 from meshkit.streams import ClientStream
 from orchestrator.history import NOTHING_EARLIER, Earlier, Message, ToolCall
 from voicemesh.tools.v1 import outcome_pb2
@@ -217,6 +218,17 @@ class Tools:
         self._asked_at[request.request_id] = address
         stub = self._fleet.stub(ToolExecutorServiceStub, address)
         seconds = self._seconds_for(request.name.removeprefix("tools/"))
+        with asking(ToolExecutorServiceStub, "ExecuteTool", address):
+            return await self._outcome(stub, request, address, seconds, progress)
+
+    async def _outcome(
+        self,
+        stub: ToolExecutorServiceStub,
+        request: pb.ExecuteToolRequest,
+        address: str,
+        seconds: float,
+        progress: Progress | None,
+    ) -> Outcome:
         answers = stub.ExecuteTool(request, timeout=seconds, metadata=outgoing_metadata())
         stream = ClientStream[pb.ExecuteToolRequest, pb.ExecuteToolResponse](
             answers, pb.ExecuteToolRequest, interval=self._heartbeat, peer=address

@@ -184,7 +184,7 @@ class Turn:
         return round_
 
     async def _stream(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
-        with model_span() as told:
+        with model_span(self.model.asked_for(self.agent.model)) as told:
             text, answered = await self._streamed(round_, messages)
             told(answered)
             return text, answered

@@ -36,6 +36,7 @@ from session_store.servicer_quotas import QuotaServicer
 from session_store.servicer_sessions import SessionServicer
 from session_store.settings import SessionStoreSettings
 from session_store.store import SessionStore
+from session_store.timed_redis import store_kind
 from session_store.watches import SessionWatches
 from voicemesh.session.v1.claim_pb2_grpc import (
     add_QuotaServiceServicer_to_server,
@@ -105,7 +106,7 @@ def open_hot_store(
             " with `voicemesh up`, which brings a server of its own."
         )
     try:
-        return HotStore(
+        return store_kind()(
             settings.redis_url,
             timeout=settings.store_seconds,
             max_connections=settings.redis_max_connections,

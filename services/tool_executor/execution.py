@@ -255,14 +255,17 @@ class Execution:
         time = asyncio.get_running_loop().time
         began = time()
         with span(
-            "execute_tool", gen_ai__operation__name="execute_tool", gen_ai__tool__name=tool.name
+            "execute_tool",
+            of=tool.name,
+            gen_ai__operation__name="execute_tool",
+            gen_ai__tool__name=tool.name,
         ):
             answer = await self._answer(tool, given, context)
+            seconds = time() - began
+            outcome = "failed" if isinstance(answer, Failure) else "ok"
+            metrics.record("voicemesh_tool_seconds", seconds, tool=tool.name, outcome=outcome)
             if isinstance(answer, Failure):
                 failed(answer.reason)
-        seconds = time() - began
-        outcome = "failed" if isinstance(answer, Failure) else "ok"
-        metrics.record("voicemesh_tool_seconds", seconds, tool=tool.name, outcome=outcome)
         if isinstance(answer, Failure):
             return Outcome(failure=answer, seconds=seconds)
         return await self._concluded(tool, request, answer, verified, seconds)

@@ -31,6 +31,8 @@ class ReceivedSpan:
     failed: bool
     begin: int
     end: int
+    links: tuple[tuple[str, str], ...] = ()
+    """Trace and span of each."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def _received(service: str, span: Any) -> ReceivedSpan:
         failed=span.status.code == 2,
         begin=span.start_time_unix_nano,
         end=span.end_time_unix_nano,
+        links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
     )
 
 

@@ -77,7 +77,7 @@ async def test_the_spans_leave_with_their_times_within_the_call() -> None:
     assert answer.failed
     assert answer.attributes == {
         "error.type": "MODEL_UNAVAILABLE",
-        "voicemesh.agent": "concierge",
+        "gen_ai.agent.name": "concierge",
         "voicemesh.outcome": "failed",
         "voicemesh.session": "s-1",
         "voicemesh.slow": False,

@@ -164,7 +164,8 @@ def test_names_end_in_their_unit_and_kind() -> None:
         assert bool(metric.buckets) == (metric.kind == "histogram"), name
         assert list(metric.buckets) == sorted(set(metric.buckets))
         assert metric.meaning.split(":")[0] in {
-            "gateway", "speech-pool", "orchestrator", "tool-executor", "every service",
+            "gateway", "speech-pool", "orchestrator", "tool-executor", "session-store",
+            "every service",
         }  # fmt: skip
 
 

@@ -16,16 +16,20 @@ import pytest
 
 from meshkit.context import call_context, incoming_metadata, new_trace, outgoing_metadata
 from meshkit.errors import MeshError, Reason
+from meshkit.rpc_telemetry import serving
 from meshkit.settings import MeshSettings
+from meshkit.spans_table import ATTRIBUTES, SPANS
 from meshkit.telemetry import (
-    ATTRIBUTES,
-    SPANS,
-    Tracing,
+    Past,
     configure_tracing,
+    failure_of,
     is_on,
-    server_span,
+    is_recording,
     span,
+    tell_past,
+    traceparent,
 )
+from meshkit.trace_export import Tracing
 from tests.support.otlp_sink import OtlpSink, otlp_sink
 
 ROOT = Path(__file__).parents[3]
@@ -44,13 +48,14 @@ async def test_spans_leave_with_their_parents_ids_and_call() -> None:
     with otlp_sink() as sink:
         async with tracing(sink):
             with new_trace(), call_context(session="s-1", turn="t2"):
-                with span("turn", voicemesh__agent="concierge"):
+                with span("invoke_agent", of="concierge", gen_ai__agent__name="concierge"):
                     pass
     turn, call = sink.spans
     assert (call.name, call.parent, call.service) == ("call", "", "gateway")
-    assert (turn.name, turn.parent, turn.trace) == ("turn", call.id, call.trace)
+    named = ("invoke_agent concierge", call.id, call.trace)
+    assert (turn.name, turn.parent, turn.trace) == named
     assert turn.attributes == {
-        "voicemesh.agent": "concierge",
+        "gen_ai.agent.name": "concierge",
         "voicemesh.session": "s-1",
         "voicemesh.turn": "t2",
     }
@@ -61,7 +66,7 @@ async def test_a_request_carries_the_trace_to_the_next_service() -> None:
         async with tracing(sink):
             with new_trace():
                 metadata = outgoing_metadata()
-            with incoming_metadata(metadata), server_span("x.Service/Do"):
+            with incoming_metadata(metadata), serving("x.Service/Do"):
                 pass
     call, request = sink.spans
     assert request.parent == call.id
@@ -81,6 +86,65 @@ async def test_an_error_is_told_by_its_type_and_never_by_what_it_says() -> None:
     assert "4929" not in repr(sink.spans)
 
 
+def test_only_a_reason_of_ours_is_told_and_nothing_that_an_error_says() -> None:
+    class Foreign(Exception):
+        reason = "My PIN is 4929"
+
+    assert failure_of(Foreign()) == "Foreign"
+    assert failure_of(MeshError("says 4929", "")) == "MeshError", "a peer may send anything"
+    assert failure_of(MeshError(Reason.POOL_EXHAUSTED, "")) == "POOL_EXHAUSTED"
+
+
+async def test_work_that_is_taken_up_links_to_the_span_it_had() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink):
+            with new_trace(), span("invoke_agent"):
+                left = traceparent()
+            with new_trace(), span("invoke_agent", linked=left):
+                pass
+            with new_trace(), span("invoke_agent", linked="no traceparent"):
+                pass
+    first, second, third = [span for span in sink.spans if span.name == "invoke_agent"]
+    assert first.trace != second.trace
+    assert second.links == ((first.trace, first.id),)
+    assert first.links == third.links == ()
+
+
+async def test_without_tracing_there_is_no_traceparent_to_keep() -> None:
+    with new_trace():
+        assert traceparent() == ""
+
+
+async def test_details_are_told_only_within_a_span_that_is_recorded_here() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink, sample_ratio=0.0):
+            with new_trace():
+                assert not is_recording()
+        async with tracing(sink):
+            with new_trace():
+                assert is_recording()
+                metadata = outgoing_metadata()
+            with incoming_metadata(metadata):
+                assert not is_recording(), "the span is another service's"
+    assert not is_recording()
+
+
+async def test_a_span_of_the_past_has_its_ids_kind_and_failure() -> None:
+    with otlp_sink() as sink:
+        async with tracing(sink):
+            with new_trace(), call_context(session="s-1"):
+                began = time.monotonic() - 2
+                whole = Past("whole", began, began + 1, {"a.b": 1}, "WHY", "client")
+                tell_past(whole, [Past("part", began, began + 0.5)])
+    part, told, call = sink.spans
+    assert (told.parent, part.parent) == (call.id, told.id)
+    assert told.end - told.begin == 10**9
+    assert told.failed
+    assert told.kind == 3
+    assert told.attributes == {"a.b": 1, "error.type": "WHY", "voicemesh.session": "s-1"}
+    assert part.attributes == {"voicemesh.session": "s-1"}
+
+
 async def test_being_cancelled_is_no_failure() -> None:
     with otlp_sink() as sink:
         async with tracing(sink):
@@ -94,7 +158,7 @@ async def test_a_call_that_is_not_sampled_sends_nothing_and_tells_the_next_so() 
         async with tracing(sink, sample_ratio=0):
             with new_trace():
                 metadata = outgoing_metadata()
-            with incoming_metadata(metadata), server_span("x.Service/Do"):
+            with incoming_metadata(metadata), serving("x.Service/Do"):
                 pass
     assert sink.spans == []
     flags = int(dict(metadata)["traceparent"].rpartition("-")[2], 16)
@@ -164,10 +228,12 @@ def test_the_code_uses_the_declared_names_and_no_other() -> None:
     names = set(re.findall(r"(?<![\w.])(?:telemetry\.)?span\(\s*\"([^\"]+)\"", source))
     names |= set(re.findall(r"Past\(\s*\"([^\"]+)\"", source))
     names |= set(re.findall(r"\(\"(stage_\w+)\", ", source))
-    assert names == set(SPANS)
-    given = set(re.findall(r"\b((?:voicemesh|gen_ai|rpc)(?:__\w+)+)=", source))
+    assert names == {name.partition(" ")[0] for name in SPANS}
+    given = set(re.findall(r"\b((?:voicemesh|gen_ai|rpc|db)(?:__\w+)+)=", source))
     set_there = set(re.findall(r"set_attribute\(\"([^\"]+)\"", source))
-    in_past = set(re.findall(r"\"(voicemesh\.\w+)\":(?! \()", source))
+    in_past = set(
+        re.findall(r"\"((?:voicemesh|rpc|server)\.\w+|gen_ai(?:\.\w+)+)\":(?! \()", source)
+    )
     used = {name.replace("__", ".") for name in given} | set_there | in_past
     assert used <= set(ATTRIBUTES)
     assert set(ATTRIBUTES) - used == {"voicemesh.session"}, "from the baggage"

@@ -26,11 +26,13 @@ def kept() -> Iterator[KeptMetrics]:
 async def test_the_span_tells_model_and_tokens_by_the_conventions(kept: KeptMetrics) -> None:
     with otlp_sink() as sink:
         tracing = configure_tracing("orchestrator", "1", sink.endpoint)
-        with model_span() as told:
+        with model_span("gpt-deployment") as told:
             told(ANSWERED)
         await tracing.aclose()
+    assert (sink.spans[0].name, sink.spans[0].kind) == ("chat gpt-deployment", 3)
     assert sink.spans[0].attributes == {
         "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-deployment",
         "gen_ai.provider.name": "openai",
         "gen_ai.response.model": "gpt-x",
         "gen_ai.usage.input_tokens": 90,
@@ -56,7 +58,7 @@ def test_an_answer_is_timed_however_it_ends(
 ) -> None:
     times = iter((1.0, 3.5))
     try:
-        with model_span(lambda: next(times)):
+        with model_span(clock=lambda: next(times)):
             if error:
                 raise error
     except type(error or ValueError()):

@@ -31,6 +31,9 @@ class Model:
     asked: list[list[Message]] = field(default_factory=list)
     closed: int = 0
 
+    def asked_for(self, options: ModelOptions) -> str:
+        return options.name or "local-planner"
+
     async def answer(
         self, messages: Sequence[Message], tools: Sequence[Message], options: ModelOptions
     ) -> AsyncIterator[ModelEvent]:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voicemesh.tools.v1 import outcome_pb2 as voicemesh_dot_tools_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voicemesh/session/v1/journal_event.proto\x12\x14voicemesh.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a voicemesh/tools/v1/outcome.proto\"\xfb\x05\n\x0cJournalEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\tutterance\x18\n \x01(\x0b\x32\'.voicemesh.session.v1.UtteranceAcceptedH\x00\x12\x35\n\nturn_began\x18\x0b \x01(\x0b\x32\x1f.voicemesh.session.v1.TurnBeganH\x00\x12\x34\n\x05round\x18\x0c \x01(\x0b\x32#.voicemesh.session.v1.RoundAnsweredH\x00\x12\x32\n\x04tool\x18\r \x01(\x0b\x32\".voicemesh.session.v1.ToolAnsweredH\x00\x12\x37\n\x07segment\x18\x0e \x01(\x0b\x32$.voicemesh.session.v1.SegmentPlannedH\x00\x12\x33\n\x05heard\x18\x0f \x01(\x0b\x32\".voicemesh.session.v1.SegmentHeardH\x00\x12\x35\n\nturn_ended\x18\x10 \x01(\x0b\x32\x1f.voicemesh.session.v1.TurnEndedH\x00\x12\x41\n\x10verified_changed\x18\x12 \x01(\x0b\x32%.voicemesh.session.v1.VerifiedChangedH\x00\x12?\n\x0f\x63ontext_changed\x18\x13 \x01(\x0b\x32$.voicemesh.session.v1.ContextChangedH\x00\x12;\n\rowner_changed\x18\x15 \x01(\x0b\x32\".voicemesh.session.v1.OwnerChangedH\x00\x12\x33\n\x05\x65nded\x18\x17 \x01(\x0b\x32\".voicemesh.session.v1.SessionEndedH\x00\x42\x07\n\x05\x65vent\"\x9e\x01\n\x11UtteranceAccepted\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x14\n\x0cstart_sample\x18\x03 \x01(\x03\x12\x12\n\nend_sample\x18\x04 \x01(\x03\x12\x15\n\rlanguage_code\x18\x05 \x01(\t\x12\x12\n\nconfidence\x18\x06 \x01(\x02\x12\r\n\x05keyed\x18\x07 \x01(\x08\"7\n\tTurnBegan\x12\x0c\n\x04turn\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\"\xb9\x01\n\rRoundAnswered\x12\x0c\n\x04turn\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\x05\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x32\n\ntool_calls\x18\x05 \x03(\x0b\x32\x1e.voicemesh.session.v1.ToolCall\x12\r\n\x05model\x18\x06 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x07 \x01(\x03\x12\x15\n\routput_tokens\x18\x08 \x01(\x03\"U\n\x08ToolCall\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x04 \x01(\t\"T\n\x0cToolAnswered\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x07outcome\x18\x02 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcome\">\n\x0eSegmentPlanned\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\"f\n\x0cSegmentHeard\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x15\n\rheard_samples\x18\x02 \x01(\x03\x12\x19\n\x11heard_text_length\x18\x03 \x01(\x05\x12\x13\n\x0binterrupted\x18\x04 \x01(\x08\"1\n\tTurnEnded\x12\x0c\n\x04turn\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x02 \x01(\t\"I\n\x0fVerifiedChanged\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord\"\x95\x01\n\x0e\x43ontextChanged\x12\x42\n\x07written\x18\x01 \x03(\x0b\x32\x31.voicemesh.session.v1.ContextChanged.WrittenEntry\x12\x0f\n\x07removed\x18\x02 \x03(\t\x1a.\n\x0cWrittenEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\".\n\x0cOwnerChanged\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\x1e\n\x0cSessionEnded\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\xed\x01\n\x07Message\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\x12(\n\x04role\x18\x02 \x01(\x0e\x32\x1a.voicemesh.session.v1.Role\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x32\n\ntool_calls\x18\x05 \x03(\x0b\x32\x1e.voicemesh.session.v1.ToolCall\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0binterrupted\x18\x07 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x0eVerifiedRecord\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12+\n\x06proofs\x18\x03 \x03(\x0b\x32\x1b.voicemesh.session.v1.Proof\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"\x9b\x01\n\x05Proof\x12\r\n\x05level\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12.\n\nprove_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*N\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\r\n\tROLE_TOOL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voicemesh/session/v1/journal_event.proto\x12\x14voicemesh.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a voicemesh/tools/v1/outcome.proto\"\xfb\x05\n\x0cJournalEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12<\n\tutterance\x18\n \x01(\x0b\x32\'.voicemesh.session.v1.UtteranceAcceptedH\x00\x12\x35\n\nturn_began\x18\x0b \x01(\x0b\x32\x1f.voicemesh.session.v1.TurnBeganH\x00\x12\x34\n\x05round\x18\x0c \x01(\x0b\x32#.voicemesh.session.v1.RoundAnsweredH\x00\x12\x32\n\x04tool\x18\r \x01(\x0b\x32\".voicemesh.session.v1.ToolAnsweredH\x00\x12\x37\n\x07segment\x18\x0e \x01(\x0b\x32$.voicemesh.session.v1.SegmentPlannedH\x00\x12\x33\n\x05heard\x18\x0f \x01(\x0b\x32\".voicemesh.session.v1.SegmentHeardH\x00\x12\x35\n\nturn_ended\x18\x10 \x01(\x0b\x32\x1f.voicemesh.session.v1.TurnEndedH\x00\x12\x41\n\x10verified_changed\x18\x12 \x01(\x0b\x32%.voicemesh.session.v1.VerifiedChangedH\x00\x12?\n\x0f\x63ontext_changed\x18\x13 \x01(\x0b\x32$.voicemesh.session.v1.ContextChangedH\x00\x12;\n\rowner_changed\x18\x15 \x01(\x0b\x32\".voicemesh.session.v1.OwnerChangedH\x00\x12\x33\n\x05\x65nded\x18\x17 \x01(\x0b\x32\".voicemesh.session.v1.SessionEndedH\x00\x42\x07\n\x05\x65vent\"\x9e\x01\n\x11UtteranceAccepted\x12\x11\n\tutterance\x18\x01 \x01(\t\x12\x12\n\ntranscript\x18\x02 \x01(\t\x12\x14\n\x0cstart_sample\x18\x03 \x01(\x03\x12\x12\n\nend_sample\x18\x04 \x01(\x03\x12\x15\n\rlanguage_code\x18\x05 \x01(\t\x12\x12\n\nconfidence\x18\x06 \x01(\x02\x12\r\n\x05keyed\x18\x07 \x01(\x08\"L\n\tTurnBegan\x12\x0c\n\x04turn\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\"\xb9\x01\n\rRoundAnswered\x12\x0c\n\x04turn\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\x05\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x32\n\ntool_calls\x18\x05 \x03(\x0b\x32\x1e.voicemesh.session.v1.ToolCall\x12\r\n\x05model\x18\x06 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x07 \x01(\x03\x12\x15\n\routput_tokens\x18\x08 \x01(\x03\"U\n\x08ToolCall\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x04 \x01(\t\"T\n\x0cToolAnswered\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x07outcome\x18\x02 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolOutcome\">\n\x0eSegmentPlanned\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\"f\n\x0cSegmentHeard\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12\x15\n\rheard_samples\x18\x02 \x01(\x03\x12\x19\n\x11heard_text_length\x18\x03 \x01(\x05\x12\x13\n\x0binterrupted\x18\x04 \x01(\x08\"1\n\tTurnEnded\x12\x0c\n\x04turn\x18\x01 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x02 \x01(\t\"I\n\x0fVerifiedChanged\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord\"\x95\x01\n\x0e\x43ontextChanged\x12\x42\n\x07written\x18\x01 \x03(\x0b\x32\x31.voicemesh.session.v1.ContextChanged.WrittenEntry\x12\x0f\n\x07removed\x18\x02 \x03(\t\x1a.\n\x0cWrittenEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\".\n\x0cOwnerChanged\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\x1e\n\x0cSessionEnded\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\xed\x01\n\x07Message\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\x12(\n\x04role\x18\x02 \x01(\x0e\x32\x1a.voicemesh.session.v1.Role\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x32\n\ntool_calls\x18\x05 \x03(\x0b\x32\x1e.voicemesh.session.v1.ToolCall\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0binterrupted\x18\x07 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"l\n\x0eVerifiedRecord\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12+\n\x06proofs\x18\x03 \x03(\x0b\x32\x1b.voicemesh.session.v1.Proof\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"\x9b\x01\n\x05Proof\x12\r\n\x05level\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12.\n\nprove_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*N\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\r\n\tROLE_TOOL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,40 +35,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONTEXTCHANGED_WRITTENENTRY']._loaded_options = None
   _globals['_CONTEXTCHANGED_WRITTENENTRY']._serialized_options = b'8\001'
-  _globals['_ROLE']._serialized_start=2512
-  _globals['_ROLE']._serialized_end=2590
+  _globals['_ROLE']._serialized_start=2533
+  _globals['_ROLE']._serialized_end=2611
   _globals['_JOURNALEVENT']._serialized_start=134
   _globals['_JOURNALEVENT']._serialized_end=897
   _globals['_UTTERANCEACCEPTED']._serialized_start=900
   _globals['_UTTERANCEACCEPTED']._serialized_end=1058
   _globals['_TURNBEGAN']._serialized_start=1060
-  _globals['_TURNBEGAN']._serialized_end=1115
-  _globals['_ROUNDANSWERED']._serialized_start=1118
-  _globals['_ROUNDANSWERED']._serialized_end=1303
-  _globals['_TOOLCALL']._serialized_start=1305
-  _globals['_TOOLCALL']._serialized_end=1390
-  _globals['_TOOLANSWERED']._serialized_start=1392
-  _globals['_TOOLANSWERED']._serialized_end=1476
-  _globals['_SEGMENTPLANNED']._serialized_start=1478
-  _globals['_SEGMENTPLANNED']._serialized_end=1540
-  _globals['_SEGMENTHEARD']._serialized_start=1542
-  _globals['_SEGMENTHEARD']._serialized_end=1644
-  _globals['_TURNENDED']._serialized_start=1646
-  _globals['_TURNENDED']._serialized_end=1695
-  _globals['_VERIFIEDCHANGED']._serialized_start=1697
-  _globals['_VERIFIEDCHANGED']._serialized_end=1770
-  _globals['_CONTEXTCHANGED']._serialized_start=1773
-  _globals['_CONTEXTCHANGED']._serialized_end=1922
-  _globals['_CONTEXTCHANGED_WRITTENENTRY']._serialized_start=1876
-  _globals['_CONTEXTCHANGED_WRITTENENTRY']._serialized_end=1922
-  _globals['_OWNERCHANGED']._serialized_start=1924
-  _globals['_OWNERCHANGED']._serialized_end=1970
-  _globals['_SESSIONENDED']._serialized_start=1972
-  _globals['_SESSIONENDED']._serialized_end=2002
-  _globals['_MESSAGE']._serialized_start=2005
-  _globals['_MESSAGE']._serialized_end=2242
-  _globals['_VERIFIEDRECORD']._serialized_start=2244
-  _globals['_VERIFIEDRECORD']._serialized_end=2352
-  _globals['_PROOF']._serialized_start=2355
-  _globals['_PROOF']._serialized_end=2510
+  _globals['_TURNBEGAN']._serialized_end=1136
+  _globals['_ROUNDANSWERED']._serialized_start=1139
+  _globals['_ROUNDANSWERED']._serialized_end=1324
+  _globals['_TOOLCALL']._serialized_start=1326
+  _globals['_TOOLCALL']._serialized_end=1411
+  _globals['_TOOLANSWERED']._serialized_start=1413
+  _globals['_TOOLANSWERED']._serialized_end=1497
+  _globals['_SEGMENTPLANNED']._serialized_start=1499
+  _globals['_SEGMENTPLANNED']._serialized_end=1561
+  _globals['_SEGMENTHEARD']._serialized_start=1563
+  _globals['_SEGMENTHEARD']._serialized_end=1665
+  _globals['_TURNENDED']._serialized_start=1667
+  _globals['_TURNENDED']._serialized_end=1716
+  _globals['_VERIFIEDCHANGED']._serialized_start=1718
+  _globals['_VERIFIEDCHANGED']._serialized_end=1791
+  _globals['_CONTEXTCHANGED']._serialized_start=1794
+  _globals['_CONTEXTCHANGED']._serialized_end=1943
+  _globals['_CONTEXTCHANGED_WRITTENENTRY']._serialized_start=1897
+  _globals['_CONTEXTCHANGED_WRITTENENTRY']._serialized_end=1943
+  _globals['_OWNERCHANGED']._serialized_start=1945
+  _globals['_OWNERCHANGED']._serialized_end=1991
+  _globals['_SESSIONENDED']._serialized_start=1993
+  _globals['_SESSIONENDED']._serialized_end=2023
+  _globals['_MESSAGE']._serialized_start=2026
+  _globals['_MESSAGE']._serialized_end=2263
+  _globals['_VERIFIEDRECORD']._serialized_start=2265
+  _globals['_VERIFIEDRECORD']._serialized_end=2373
+  _globals['_PROOF']._serialized_start=2376
+  _globals['_PROOF']._serialized_end=2531
 # @@protoc_insertion_point(module_scope)

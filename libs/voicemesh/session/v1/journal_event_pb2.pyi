@@ -75,14 +75,16 @@ class UtteranceAccepted(_message.Message):
     def __init__(self, utterance: _Optional[str] = ..., transcript: _Optional[str] = ..., start_sample: _Optional[int] = ..., end_sample: _Optional[int] = ..., language_code: _Optional[str] = ..., confidence: _Optional[float] = ..., keyed: _Optional[bool] = ...) -> None: ...
 
 class TurnBegan(_message.Message):
-    __slots__ = ("turn", "cause", "agent")
+    __slots__ = ("turn", "cause", "agent", "traceparent")
     TURN_FIELD_NUMBER: _ClassVar[int]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     turn: str
     cause: str
     agent: str
-    def __init__(self, turn: _Optional[str] = ..., cause: _Optional[str] = ..., agent: _Optional[str] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, turn: _Optional[str] = ..., cause: _Optional[str] = ..., agent: _Optional[str] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class RoundAnswered(_message.Message):
     __slots__ = ("turn", "round", "agent", "text", "tool_calls", "model", "input_tokens", "output_tokens")
