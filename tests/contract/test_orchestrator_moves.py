@@ -14,8 +14,10 @@ import pytest
 from meshkit.errors import MeshError, Reason
 from meshkit.server import MeshServer
 from meshkit.settings import MeshSettings
+from meshkit.telemetry import configure_tracing
 from tests.support.gateway_peers import StoreDouble, StoredSession
 from tests.support.orchestrator_rig import Line, Rig, orchestrator_rig
+from tests.support.otlp_sink import otlp_sink
 from tests.support.scripted_model import Answer
 from tests.support.store import RunningStore, running_store
 from tests.support.store_calls import acquire, append, create, journal
@@ -111,6 +113,28 @@ async def test_an_utterance_that_was_journalled_and_not_answered_is_answered(
             completed = await line.answered("u1")
             assert (completed.turn, completed.outcome) == ("t1", COMPLETED)
             assert line.segments("t1") == ["You said: Hello."]
+
+
+async def test_a_turn_that_is_taken_up_links_to_the_span_it_had_on_the_pod_that_left_it(
+    store: RunningStore, tools: ToolDouble
+) -> None:
+    with otlp_sink() as sink:
+        tracing = configure_tracing("orchestrator", "1", sink.endpoint)
+        async with two_pods(store, tools) as (first, second):
+            first.model.will_answer(Answer(fault="hang"))
+            async with first.line(epoch=1) as line:
+                await heard(store, "t0/s0", 7)
+                await line.say("u1", "Hello")
+                await until_journalled(store, "t1")
+            async with moved(store, second) as line:
+                await line.answered("u1")
+        await tracing.aclose()
+    turns = [span for span in sink.spans if span.attributes.get("voicemesh.turn") == "t1"]
+    left, taken_up = [span for span in turns if span.name == "invoke_agent concierge"]
+    assert taken_up.trace != left.trace, "this rig's callers bring no trace, so each has its own"
+    assert taken_up.links == ((left.trace, left.id),)
+    resumed = [span.attributes["voicemesh.resumed"] for span in (left, taken_up)]
+    assert (left.links, resumed) == ((), [False, True])
 
 
 async def test_a_turn_goes_on_after_its_tool_without_running_it_again(

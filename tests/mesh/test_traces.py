@@ -11,11 +11,12 @@ from acs_standin.caller import PlacedCall
 from cli.call import Conversation, Line
 from meshkit.call_graph import EDGES, built
 from meshkit.metrics_table import METRICS
-from meshkit.telemetry import SPANS
+from meshkit.spans_table import QUIET, SPANS
 from tests.support.otlp_sink import OtlpSink, ReceivedSpan, otlp_sink
 from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
 
+SERVER, CLIENT = 2, 3
 SAID = 'tool search_knowledge_base {"query": "secret balance"}'
 
 
@@ -59,13 +60,62 @@ def test_a_call_is_one_trace_whose_edges_are_the_call_graph(told: OtlpSink) -> N
     # Without a quota in the settings, the speech-pool asks the session-store nothing.
     assert edges(spans) == declared - {("speech-pool", "session-store")}
     names = {span.name for span in spans}
-    assert set(SPANS) <= names
+    assert {name.partition(" ")[0] for name in SPANS} <= {name.partition(" ")[0] for name in names}
     ids = {span.id for span in spans}
     assert [span.name for span in spans if span.parent and span.parent not in ids] == []
     assert all(root.begin <= span.begin for span in spans)
     assert "balance" not in repr(spans), "what was said is in no span"
-    turns = {span.attributes.get("voicemesh.turn") for span in spans if span.name == "turn"}
-    assert {"t0", "t1"} <= turns
+    turns = [span for span in spans if span.name == "invoke_agent concierge"]
+    assert {"t0", "t1"} <= {span.attributes["voicemesh.turn"] for span in turns}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_models_tools_and_agents_are_told_by_the_genai_conventions(told: OtlpSink) -> None:
+    of_models = [s for s in told.spans if "gen_ai.operation.name" in s.attributes]
+    for span in of_models:
+        operation = span.attributes["gen_ai.operation.name"]
+        of = {
+            "chat": "gen_ai.request.model",
+            "execute_tool": "gen_ai.tool.name",
+            "invoke_agent": "gen_ai.agent.name",
+        }[operation]
+        assert span.name == f"{operation} {span.attributes[of]}"
+    assert {span.name for span in of_models} >= {
+        "execute_tool search_knowledge_base", "invoke_agent concierge",
+    }  # fmt: skip
+    chats = [s for s in of_models if s.attributes["gen_ai.operation.name"] == "chat"]
+    assert {(s.kind, s.attributes["gen_ai.provider.name"]) for s in chats} == {(CLIENT, "local")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_what_a_caller_waited_for_encloses_what_the_callee_did(told: OtlpSink) -> None:
+    """Both have the clock of one machine here, so that the gap is the way there and back."""
+    by_id = {span.id: span for span in told.spans}
+    asked = [s for s in told.spans if s.kind == SERVER and by_id[s.parent].kind == CLIENT]
+    assert {"GetSession", "AllocateClient", "ExecuteTool", "GetVerified"} <= {
+        span.name.rpartition("/")[2] for span in asked
+    }
+    for span in asked:
+        caller = by_id[span.parent]
+        assert caller.name == span.name
+        assert caller.service != span.service
+        assert caller.begin <= span.begin
+        assert span.end <= caller.end or span.name.endswith("ExecuteTool"), "ends after its answer"
+    alone = {span.name for span in told.spans if span.kind == SERVER} - {s.name for s in asked}
+    streams = {"Converse", "StreamingRecognize", "StreamingSynthesize"}
+    assert {name.rpartition("/")[2] for name in alone - QUIET} == streams
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_request_shows_its_round_trips_to_redis(told: OtlpSink) -> None:
+    by_id = {span.id: span for span in told.spans}
+    trips = [span for span in told.spans if span.attributes.get("db.system.name") == "redis"]
+    assert {by_id[span.parent].service for span in trips} == {"session-store"}
+    assert all(by_id[span.parent].begin <= span.begin for span in trips)
+    assert {"redis get_session", "redis acquire_call"} <= {span.name for span in trips}
 
 
 @pytest.mark.slow

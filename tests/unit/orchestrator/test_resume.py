@@ -23,6 +23,13 @@ def began(turn: int, cause: str) -> Event:
     return records.turn_began_event(f"t{turn}", cause, "front")
 
 
+def test_the_span_that_a_turn_had_is_known_to_whoever_takes_it_up() -> None:
+    traceparent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    past = read_past([records.turn_began_event("t1", "u1", "front", traceparent)], 10)
+    assert past.last is not None
+    assert past.last.traceparent == traceparent
+
+
 def planned(name: str, text: str) -> Event:
     return records.segment_event(Segment(name, text), "front")
 
