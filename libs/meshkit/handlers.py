@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
+from meshkit import metrics
 from meshkit.context import carries_context, current_ids, incoming_metadata
 from meshkit.errors import MeshError, Reason, grpc_status_of
 from meshkit.logging import get_logger
@@ -87,6 +88,8 @@ class MeshHandlers:
             try:
                 metadata = context.invocation_metadata()
                 carried = carries_context(metadata)
+                if not (carried or metrics.is_on()) and context.time_remaining() is not None:
+                    return await inner(request, context)  # nothing to take up, tell or bound
                 taken = incoming_metadata(metadata) if carried else _NOTHING
                 with taken, serving(method, told=carried):
                     if context.time_remaining() is not None:
