@@ -19,6 +19,7 @@ from redis import exceptions
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.credentials import CredentialProvider
 
+from memory.batches import MOST_TOGETHER, Batches, Command
 from memory.clients import open_client
 from memory.entra import EntraCredentials
 from memory.scripts import Script, ScriptCall, Value
@@ -82,12 +83,19 @@ class HotStore:
             tls=tls or RedisTLS(),
         )
         self._turns = asyncio.Semaphore(max_connections)
-        self._execute: Callable[..., Awaitable[Any]] = self._client.execute_command
+        # A batch is of one server: where one of a cluster is away, the others are not held up.
+        self._batches = (
+            None
+            if isinstance(self._client, RedisCluster)
+            else Batches(self._client.connection_pool, self._turns)
+        )
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._batches is not None:
+            await self._batches.aclose()
         await self._client.aclose()
 
     async def run(
@@ -115,19 +123,36 @@ class HotStore:
 
         The first that fails is raised; the others may have run.
         """
-        return await self._retrying(lambda _: self._together(calls), timeout)
+        return await self._retrying(lambda left: self._together(calls, left), timeout)
 
-    async def _together(self, calls: Sequence[ScriptCall]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for call in calls:
-            pipeline.execute_command("EVALSHA", call.script.sha, *call.body())
-        replies = await pipeline.execute(raise_on_error=False)
+    async def _together(self, calls: Sequence[ScriptCall], left: float) -> list[Any]:
+        commands = [("EVALSHA", call.script.sha, *call.body()) for call in calls]
+        replies = await self._replies(commands, left)
         for index, (call, reply) in enumerate(zip(calls, replies, strict=True)):
             if isinstance(reply, exceptions.NoScriptError):
-                replies[index] = await self._once(call.script, call.body(), 0)
+                replies[index] = await self._execute("EVAL", call.script.text, *call.body())
             elif isinstance(reply, Exception):
                 raise reply
-        return list(replies)
+        return replies
+
+    async def _replies(self, commands: Sequence[Command], left: float) -> list[Any]:
+        """The replies to commands in one round trip, with the errors among them."""
+        if self._batches is not None and len(commands) <= MOST_TOGETHER:
+            return await self._batches.run(commands, left)
+        if len(commands) == 1:
+            try:
+                return [await self._execute(*commands[0])]
+            except exceptions.ResponseError as error:
+                return [error]
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        async with self._turns:
+            return list(await pipeline.execute(raise_on_error=False))
+
+    async def _execute(self, *parts: Value, **options: Any) -> Any:
+        async with self._turns:
+            return await self._client.execute_command(*parts, **options)
 
     async def command(
         self, *parts: Value, timeout: float | None = None, repeatable: bool = True
@@ -156,11 +181,13 @@ class HotStore:
         """Raises STORE_UNAVAILABLE unless the server answers."""
         await self.command("PING")
 
-    async def _once(self, script: Script, body: Sequence[Value], _left: float) -> Any:
-        try:
-            return await self._execute("EVALSHA", script.sha, *body)
-        except exceptions.NoScriptError:
+    async def _once(self, script: Script, body: Sequence[Value], left: float) -> Any:
+        (reply,) = await self._replies([("EVALSHA", script.sha, *body)], left)
+        if isinstance(reply, exceptions.NoScriptError):
             return await self._execute("EVAL", script.text, *body)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     async def _durably(self, script: Script, body: Sequence[Value], left: float) -> Any:
         node = await self._node(body)
@@ -188,7 +215,8 @@ class HotStore:
             pipeline.execute_command("WAITAOF", 1, 0, milliseconds, **_at(node))
         else:
             pipeline.execute_command("WAIT", 1, milliseconds, **_at(node))
-        reply, kept = await pipeline.execute(raise_on_error=False)
+        async with self._turns:
+            reply, kept = await pipeline.execute(raise_on_error=False)
         return reply, kept
 
     async def _node(self, body: Sequence[Value]) -> ClusterNode | None:
@@ -209,7 +237,7 @@ class HotStore:
         deadline = loop.time() + min(self._timeout, timeout or self._timeout)
         for attempt in range(attempts):
             try:
-                async with asyncio.timeout_at(deadline), self._turns:
+                async with asyncio.timeout_at(deadline):
                     return await operation(deadline - loop.time())
             except exceptions.AuthenticationError as error:
                 raise self._unavailable("refused our credentials", error) from None

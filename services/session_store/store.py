@@ -162,12 +162,7 @@ class SessionStore:
         timeout: float,
     ) -> Appended:
         """Add events, by id and body, to the end of the journal; all of the new ones or none."""
-        args = _append_args(events, ends, epoch, self._max_events)
-        if ends:
-            last, there = await self._append_end(session_id, args, timeout)
-        else:
-            last, there = await self._run("append_events", session_id, args, timeout=timeout)
-        return Appended(last, _existing(there))
+        return _appended(session_id, await self._append(session_id, events, ends, epoch, timeout))
 
     async def append_and_get(
         self,
@@ -178,18 +173,9 @@ class SessionStore:
         timeout: float,
     ) -> Appended:
         """The same, with the session as it stands then, in the same round trip."""
-        if ends:
-            appended = await self.append(session_id, events, ends, epoch, timeout)
-            return appended._replace(session=await self.get(session_id, timeout))
-        args = _append_args(events, ends, epoch, self._max_events)
-        calls = [
-            self._runner.call("append_events", session_id, args),
-            self._runner.call("get_session", session_id, ()),
-        ]
-        written, read = await self._runner.hot.run_together(calls, timeout=timeout)
-        last, there = accepted(session_id, written)
-        session = session_of(session_id, accepted(session_id, read))
-        return Appended(last, _existing(there), session)
+        return _appended(
+            session_id, await self._append(session_id, events, ends, epoch, timeout, and_get=True)
+        )
 
     async def events(
         self,
@@ -252,10 +238,22 @@ class SessionStore:
         """Give a call up, if it is held under this epoch."""
         await self._run("release_call", session_id, [epoch], timeout=timeout)
 
-    async def _append_end(
-        self, session_id: str, args: Sequence[Value], timeout: float
+    async def _append(
+        self,
+        session_id: str,
+        events: Sequence[tuple[str, bytes]],
+        ends: bool,
+        epoch: int,
+        timeout: float,
+        *,
+        and_get: bool = False,
     ) -> Sequence[Any]:
-        """The archiver is told beside it; were that lost, it would look at the expiry."""
+        args: list[Value] = [epoch, self._max_events, int(ends), int(and_get)]
+        for event_id, body in events:
+            args += (event_id, body)
+        if not ends:
+            return await self._run("append_events", session_id, args, timeout=timeout)
+        # The archiver is told beside it; were that lost, it would look at the expiry.
         calls = [
             self._runner.call("append_events", session_id, args),
             self._index.hastening(session_id, self._linger),
@@ -284,15 +282,8 @@ def _flat(pairs: Mapping[str, str]) -> list[Value]:
     return list(itertools.chain.from_iterable(pairs.items()))
 
 
-def _existing(there: Sequence[Any]) -> list[JournalEvent]:
-    """Pairs of sequence and body, as events."""
-    return [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]
-
-
-def _append_args(
-    events: Sequence[tuple[str, bytes]], ends: bool, epoch: int, max_events: int
-) -> list[Value]:
-    args: list[Value] = [epoch, max_events, int(ends)]
-    for event_id, body in events:
-        args += (event_id, body)
-    return args
+def _appended(session_id: str, reply: Sequence[Any]) -> Appended:
+    """What the script says of an append: last sequence, what was there, and the session if asked."""
+    last, there, *parts = reply
+    existing = [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]
+    return Appended(last, existing, session_of(session_id, (*parts, last)) if parts else None)
