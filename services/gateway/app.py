@@ -79,7 +79,7 @@ async def _found(session: str, request: Request) -> Call:
     if call is None:
         raise Problem(
             404,
-            f"No call of session {session} on this gateway; it keeps the last {KEPT_CALLS} calls"
+            f"No call of this session on this gateway; it keeps the last {KEPT_CALLS} calls"
             f" for {KEPT_SECONDS / 60:g} minutes. GET /api/v1/calls lists those under way.",
         )
     return call

@@ -1,4 +1,7 @@
-"""Errors of the control plane as `application/problem+json` (RFC 9457), each with what to do."""
+"""Errors of the control plane as `application/problem+json` (RFC 9457), each with what to do.
+
+What was asked is not repeated in them: clients and proxies log answers, and a path may hold anything.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +49,7 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        where = f"{request.method} {request.url.path}"
-        detail = f"{where} is not served; see the gateway's README for what is."
+        detail = f"{request.method} is not served at this path; see the gateway's README for what is."
         return problem_response(Problem(error.status_code, detail, dict(error.headers or {})))
 
     @app.exception_handler(RequestValidationError)

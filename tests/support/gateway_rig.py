@@ -32,8 +32,8 @@ from tests.support.gateway_peers import (
     ScriptedOrchestrator,
     StoreDouble,
 )
-from tests.support.sink_scan import SCAN
 from tests.support.scripted_engine import Script, ScriptedProvider
+from tests.support.sink_scan import SCAN
 from voicemesh.orchestrator.v1.orchestrator_pb2_grpc import (
     add_OrchestratorServiceServicer_to_server,
 )

@@ -16,6 +16,8 @@ from opentelemetry.proto.collector.metrics.v1 import (
 )
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from tests.support.sink_scan import SCAN
+
 
 @dataclass(frozen=True)
 class ReceivedSpan:
@@ -57,9 +59,16 @@ class OtlpSink:
     endpoint: str = ""
     spans: list[ReceivedSpan] = field(default_factory=list)
     points: list[ReceivedPoint] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    """All that came, as the protocol's messages."""
     hangs: threading.Event | None = None
     """Exports wait for this."""
     fails: bool = False
+
+    @property
+    def text(self) -> str:
+        """All that came, events and states too, as text."""
+        return "\n".join(map(str, self.requests))
 
     def of_trace(self, trace: str) -> list[ReceivedSpan]:
         return [span for span in self.spans if span.trace == trace]
@@ -78,6 +87,7 @@ class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
 
     def Export(self, request: Any, context: Any) -> Any:
         self._sink.misbehave(context)
+        self._sink.requests.append(request)
         for resource in request.resource_metrics:
             service = _attributes(resource.resource.attributes)["service.name"]
             for scope in resource.scope_metrics:
@@ -92,6 +102,7 @@ class _Traces(trace_service_pb2_grpc.TraceServiceServicer):
 
     def Export(self, request: Any, context: Any) -> Any:
         self._sink.misbehave(context)
+        self._sink.requests.append(request)
         for resource in request.resource_spans:
             named = _attributes(resource.resource.attributes)
             for scope in resource.scope_spans:
@@ -114,6 +125,7 @@ def otlp_sink() -> Iterator[OtlpSink]:
         if sink.hangs:
             sink.hangs.set()
         server.stop(0).wait(5)
+        SCAN.read("otlp", sink.text)
 
 
 def _received(service: str, span: Any) -> ReceivedSpan:

@@ -50,7 +50,7 @@ async def scripted_mesh(
                     "PYTHONPATH": str(ROOT),
                     "VOICEMESH_SPEECH_PROVIDER": ENGINE,
                     "VOICEMESH_MODEL_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
-                    "VOICEMESH_AGENTS_DIR": str(_brief_agents(Path(folder))),
+                    "VOICEMESH_AGENTS_DIR": str(brief_agents(Path(folder))),
                     "VOICEMESH_LOG_LEVEL": "warning",
                     **(environment or {}),
                 },
@@ -59,13 +59,18 @@ async def scripted_mesh(
                 yield mesh
 
 
-def _brief_agents(folder: Path) -> Path:
-    """The shipped agents with a greeting of one word: a scripted voice takes 60 ms a letter."""
+def brief_agents(folder: Path, *tools: str) -> Path:
+    """The shipped agents with a greeting of one word: a scripted voice takes 60 ms a letter.
+
+    `tools` are given to each beside its own.
+    """
     agents = folder / "agents"
     shutil.copytree(ROOT / "services" / "orchestrator" / "agents", agents)
     for path in agents.glob("*/agent.yaml"):
         content = yaml.safe_load(path.read_text())
-        path.write_text(yaml.safe_dump({**content, "greeting": GREETING}))
+        path.write_text(
+            yaml.safe_dump({**content, "greeting": GREETING, "tools": [*content["tools"], *tools]})
+        )
     return agents
 
 

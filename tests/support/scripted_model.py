@@ -37,9 +37,10 @@ Fault = Literal["", "hang", "stall", "drop", "garbage", "error_event"]
 class Answer:
     """One answer.
 
-    `calls` are pairs of tool and arguments (JSON text, or an object). `status` other than 200 refuses.
-    Faults: `hang` sends nothing, `stall` nothing after the text, `drop` cuts the connection after the
-    text, `garbage` sends what is no JSON, `error_event` sends an error inside the stream.
+    `calls` are pairs of tool and arguments (JSON text, or an object). `status` other than 200 refuses,
+    with the text as its message. Faults: `hang` sends nothing, `stall` nothing after the text, `drop`
+    cuts the connection after the text, `garbage` sends what is no JSON, `error_event` sends an error
+    inside the stream.
     """
 
     text: str | Sequence[str] = ""
@@ -139,7 +140,8 @@ def _refusal(answer: Answer) -> web.Response:
     headers = {}
     if answer.retry_after_ms is not None:
         headers["retry-after-ms"] = str(answer.retry_after_ms)
-    error = {"error": {"message": "scripted", "type": "scripted", "param": None, "code": None}}
+    said = answer.text if isinstance(answer.text, str) and answer.text else "scripted"
+    error = {"error": {"message": said, "type": "scripted", "param": None, "code": None}}
     return web.json_response(error, status=answer.status, headers=headers)
 
 
