@@ -85,7 +85,12 @@ main.add_command(profile)
 @main.command()
 @DATA
 @click.option("--free-ports", is_flag=True, help="Take free ports instead of the usual ones.")
-@click.option("--redis-url", default="", help="Use this Redis instead of the embedded Valkey.")
+@click.option(
+    "--redis-url",
+    envvar="VOICEMESH_REDIS_URL",
+    default="",
+    help="Use this Redis instead of the embedded Valkey.",
+)
 @click.option(
     "--no-planner", is_flag=True, help="Do not start the local planner (a real model is set)."
 )

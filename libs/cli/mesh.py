@@ -9,6 +9,7 @@ They start together, so that the slow loads overlap, and are stopped from the ed
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
@@ -17,6 +18,7 @@ from cli.parts import Part, mesh_parts
 from cli.ports import Ports
 from cli.process import MeshError, Print, Process
 from memory.embedded import EmbeddedUnavailable, EmbeddedValkey
+from meshkit.settings import PREFIX, SettingsError, yaml_settings
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -95,7 +97,13 @@ class LocalMesh:
         self._data.mkdir(parents=True, exist_ok=True)
         data = self._data.resolve()
         parts = mesh_parts(
-            self.ports, redis_url, data, self._environment, planner=self._planner, ring=self._ring
+            self.ports,
+            redis_url,
+            data,
+            self._environment,
+            planner=self._planner,
+            ring=self._ring,
+            said=_said(os.environ),
         )
         parts = [self._adapt(part) for part in parts]
         for part in parts:
@@ -153,3 +161,13 @@ class LocalMesh:
         if self._failed is not None:
             self._failed.cancel()
         return codes
+
+
+def _said(environment: Mapping[str, str]) -> set[str]:
+    """The variables that this environment sets, or the file that it names in their place."""
+    try:
+        written = yaml_settings(environment)
+    except SettingsError as error:
+        raise MeshError(str(error)) from None
+    named = {f"{PREFIX}{name.upper()}" for name, value in written.items() if value}
+    return named | {name for name, value in environment.items() if value}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.ports import Ports
+
+_COSMOS = "VOICEMESH_COSMOS_ENDPOINT"
+"""Names an archive in Cosmos DB, beside which a session-store takes no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +34,27 @@ def mesh_parts(
     *,
     planner: bool,
     ring: bool = False,
+    said: Collection[str] = (),
 ) -> list[Part]:
     """The processes in the order of their start. `extra` goes to each, and wins.
 
+    `said`: variables by which whoever starts the mesh says something; what we only suggest gives way.
     `data` is the folder in which the mesh remembers. `planner` False: the model endpoint is somebody
     else's, named in `extra`. `ring`: the gateway keeps the newest traces and metrics of all services.
     """
-    store = {
-        "VOICEMESH_REDIS_URL": redis_url,
-        "VOICEMESH_ARCHIVE_PATH": str(data / "archive.db"),
-    }
+    said = {*said, *extra}
+    archive = {} if _COSMOS in said else {"VOICEMESH_ARCHIVE_PATH": str(data / "archive.db")}
     tools = {
         "VOICEMESH_DATA_FOLDER": str(data / "tool-executor"),
         "VOICEMESH_AUDIT_FOLDER": str(data / "tool-executor" / "audit"),
     }
+    store = {"VOICEMESH_REDIS_URL": redis_url, **_unless(said, archive)}
+    tools, model = _unless(said, tools), _unless(said, _model(ports))
     parts = [
         _service("session-store", ports.session_store, store),
-        _service("tool-executor", ports.tool_executor, tools | _peers(ports) | _model(ports)),
+        _service("tool-executor", ports.tool_executor, tools | _peers(ports) | model),
         _service("speech-pool", ports.speech_pool, _peers(ports)),
-        _service("orchestrator", ports.orchestrator, _peers(ports) | _model(ports)),
+        _service("orchestrator", ports.orchestrator, _peers(ports) | model),
         _gateway(ports),
     ]
     if ring:
@@ -58,6 +63,10 @@ def mesh_parts(
     if planner:
         parts.insert(0, _planner(ports))
     return [_with(part, extra) for part in parts]
+
+
+def _unless(said: Collection[str], suggested: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in suggested.items() if name not in said}
 
 
 def _service(name: str, port: int, environment: Mapping[str, str]) -> Part:

@@ -13,6 +13,8 @@ from typing import Any
 import grpc
 import pytest
 
+from cli.parts import mesh_parts
+from cli.ports import Ports
 from memory.embedded import EmbeddedValkey
 from tests.support.cosmos_emulator import CosmosEmulator
 from tests.support.store_process import NOT_SERVING, SERVING, health, log_of, process
@@ -98,6 +100,31 @@ async def test_it_serves_while_cosmos_is_away_and_archives_when_it_is_there(
                 assert b"nclosed" not in await run.stderr.read()
         (stored,) = account.documents("voicemesh", "sessions")
         assert (stored["id"], stored["reason"], stored["ttl"]) == ("a", "deleted", 90 * 86_400)
+
+
+@pytest.mark.slow
+async def test_a_local_mesh_that_is_told_of_cosmos_archives_there(tmp_path: Path) -> None:
+    """Its runner suggests a file, and a session-store that is told of both would not start."""
+    with CosmosEmulator() as account:
+        account.add("voicemesh", "sessions", ["/tenant", "/day"], ttl=-1)
+        own = {
+            "VOICEMESH_COSMOS_ENDPOINT": account.endpoint,
+            "VOICEMESH_COSMOS_KEY": account.key,
+            "VOICEMESH_ARCHIVE_LINGER_SECONDS": "0",
+        }
+        async with EmbeddedValkey(tmp_path / "valkey") as valkey:
+            parts = mesh_parts(Ports.free(), valkey.url, tmp_path, {}, planner=True, said=own)
+            (part,) = (part for part in parts if part.name == "session-store")
+            async with process(**own, **part.environment) as run:
+                address = (await log_of(run, "ready"))["address"]
+                async with grpc.aio.insecure_channel(address) as channel:
+                    sessions = SessionStoreServiceStub(channel)
+                    request = ss.CreateSessionRequest(session_id="a", request_id="r")
+                    await sessions.CreateSession(request, timeout=5)
+                    await sessions.DeleteSession(ss.DeleteSessionRequest(name="sessions/a"))
+                    await log_of(run, "session archived")
+        assert [stored["id"] for stored in account.documents("voicemesh", "sessions")] == ["a"]
+    assert not (tmp_path / "archive.db").exists()
 
 
 async def test_two_archives_are_one_too_many() -> None:

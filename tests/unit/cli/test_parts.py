@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli.parts import mesh_parts
+import pytest
+
+from cli.mesh import _said
+from cli.parts import Part, mesh_parts
 from cli.ports import Ports
+from cli.process import MeshError
 
 DATA = Path("/data")
 
@@ -40,6 +44,53 @@ def test_the_callers_settings_win() -> None:
     extra = {"VOICEMESH_MODEL_BASE_URL": "https://models.example/v1"}
     for part in mesh_parts(Ports(), "redis://x", DATA, extra, planner=True):
         assert part.environment["VOICEMESH_MODEL_BASE_URL"] == "https://models.example/v1"
+
+
+def parts_where(*said: str) -> dict[str, Part]:
+    found = mesh_parts(Ports(), "redis://x", DATA, {}, planner=True, said=said)
+    return {part.name: part for part in found}
+
+
+def test_an_archive_in_cosmos_is_the_only_one() -> None:
+    store = parts_where("VOICEMESH_COSMOS_ENDPOINT")["session-store"]
+    assert "VOICEMESH_ARCHIVE_PATH" not in store.environment
+
+
+def test_what_is_only_suggested_gives_way_to_what_is_said() -> None:
+    suggested = {
+        "session-store": ["VOICEMESH_ARCHIVE_PATH"],
+        "tool-executor": [
+            "VOICEMESH_DATA_FOLDER",
+            "VOICEMESH_AUDIT_FOLDER",
+            "VOICEMESH_EMBEDDINGS_BASE_URL",
+        ],
+        "orchestrator": ["VOICEMESH_MODEL_BASE_URL"],
+    }
+    for service, names in suggested.items():
+        for name in names:
+            assert name in parts_where()[service].environment
+            assert name not in parts_where(name)[service].environment
+
+
+def test_where_parts_listen_is_the_meshs_own() -> None:
+    own = {"VOICEMESH_GRPC_PORT", "VOICEMESH_REDIS_URL", "VOICEMESH_SESSION_STORE_TARGET"}
+    assert parts_where(*own)["session-store"].environment.keys() >= own - {
+        "VOICEMESH_SESSION_STORE_TARGET"
+    }
+    assert "VOICEMESH_SESSION_STORE_TARGET" in parts_where(*own)["gateway"].environment
+
+
+def test_the_environment_and_its_file_say(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("cosmos_endpoint: https://mine.example\narchive_path: ''\n")
+    environment = {"VOICEMESH_CONFIG": str(file), "VOICEMESH_PROFILE": "local", "EMPTY": ""}
+    assert _said(environment) == {
+        "VOICEMESH_CONFIG",
+        "VOICEMESH_PROFILE",
+        "VOICEMESH_COSMOS_ENDPOINT",
+    }
+    with pytest.raises(MeshError, match="nowhere"):
+        _said({"VOICEMESH_CONFIG": str(tmp_path / "nowhere.yaml")})
 
 
 def test_free_ports_differ() -> None:
