@@ -1,6 +1,7 @@
 """The anchor of RPC benches: a bare grpc.aio server on uvloop with one unary from Empty to Empty.
 
-No interceptor, no deadline of its own, google.protobuf.Empty both ways.
+No interceptor, no deadline of its own, google.protobuf.Empty both ways. A second unary takes and gives
+the messages of AllocateClient and does nothing: what those cost any server.
 
 `python -m tests.load.anchor PORT` serves until it is stopped. It has gRPC health, so that it starts
 like any other part.
@@ -17,7 +18,10 @@ import uvloop
 from google.protobuf.empty_pb2 import Empty
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from voicemesh.speech.v1 import speech_pool_pb2 as pb
+
 METHOD = "/anchor.Anchor/Empty"
+LEASE_METHOD = "/anchor.Anchor/Lease"
 
 
 def empty_unary(channel: grpc.aio.Channel) -> Callable[..., Awaitable[Empty]]:
@@ -30,14 +34,49 @@ def empty_unary(channel: grpc.aio.Channel) -> Callable[..., Awaitable[Empty]]:
     return made
 
 
+def lease_unary(channel: grpc.aio.Channel) -> Callable[..., Awaitable[pb.AllocateClientResponse]]:
+    """The same for the messages of AllocateClient."""
+    made: Callable[..., Awaitable[pb.AllocateClientResponse]] = channel.unary_unary(
+        LEASE_METHOD,
+        request_serializer=pb.AllocateClientRequest.SerializeToString,
+        response_deserializer=pb.AllocateClientResponse.FromString,
+    )
+    return made
+
+
+def _answer() -> pb.AllocateClientResponse:
+    """As long as a real one."""
+    answer = pb.AllocateClientResponse()
+    answer.lease.name = f"sessions/held-1/leases/{'0' * 18}"
+    answer.lease.client_kind = pb.CLIENT_KIND_RECOGNIZER
+    answer.lease.tier = pb.ALLOCATION_TIER_DEDICATED
+    answer.lease.address = "127.0.0.1:50051"
+    answer.lease.expire_time.FromNanoseconds(1_790_000_000_123_456_789)
+    answer.allocation_duration.SetInParent()
+    return answer
+
+
 async def serve(port: int) -> None:
+    answer = _answer()
+
     async def empty(request: Empty, context: object) -> Empty:
         return request
 
     handler = grpc.unary_unary_rpc_method_handler(
         empty, request_deserializer=Empty.FromString, response_serializer=Empty.SerializeToString
     )
-    handlers = {"Empty": handler}
+
+    async def lease(
+        request: pb.AllocateClientRequest, context: object
+    ) -> pb.AllocateClientResponse:
+        return answer
+
+    leasing = grpc.unary_unary_rpc_method_handler(
+        lease,
+        request_deserializer=pb.AllocateClientRequest.FromString,
+        response_serializer=pb.AllocateClientResponse.SerializeToString,
+    )
+    handlers = {"Empty": handler, "Lease": leasing}
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler("anchor.Anchor", handlers)]
