@@ -11,6 +11,7 @@ import grpc
 from acs_standin.track import read_wav
 from acs_standin.wire import SAMPLE_RATE
 from cli.call import Line
+from cli.identity import Identity, channel_to
 from voicemesh.speech.v1 import speech_event_pb2 as event_pb
 from voicemesh.speech.v1 import speech_pb2, speech_pb2_grpc, speech_pool_pb2, speech_pool_pb2_grpc
 
@@ -35,14 +36,14 @@ def from_file(path: Path) -> Line:
         raise LinesError(str(error)) from None
 
 
-async def from_text(text: str, speech_pool: str) -> Line:
+async def from_text(text: str, speech_pool: str, identity: Identity | None = None) -> Line:
     """A line spoken by a synthesiser leased from the pool at `speech_pool` (`host:port`).
 
     The voice is the agent's own; it is synthetic. Raises LinesError.
     """
     session = f"sessions/caller-{uuid.uuid4()}"
     try:
-        async with grpc.aio.insecure_channel(speech_pool) as channel:
+        async with channel_to("speech-pool", speech_pool, identity) as channel:
             lease = await _allocate(channel, session)
             try:
                 return Line(text, await _speak(channel, lease, text))

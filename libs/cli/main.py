@@ -22,6 +22,7 @@ from cli.config import config
 from cli.diagnose import profile, tasks
 from cli.doctor import doctor
 from cli.extensions import ExtensibleGroup
+from cli.identity import Identity, identity_of, identity_options
 from cli.lines import LinesError, demo_lines, from_file, from_text
 from cli.logs import MeshLogs
 from cli.mesh import LocalMesh
@@ -66,6 +67,8 @@ class Target:
     scenario: str
     control_key: str = ""
     ticket: str = ""
+    identity: Identity | None = None
+    """Towards the speech pool."""
 
 
 @click.group(cls=ExtensibleGroup)
@@ -137,6 +140,7 @@ def up(data: Path, free_ports: bool, redis_url: str, no_planner: bool, no_ring: 
 @click.option("--control-key", envvar="VOICEMESH_CONTROL_KEY", default="", help="Key of the REST.")
 @RECORD
 @TURN_SECONDS
+@identity_options(from_environment=True)
 @click.option("--json", "as_json", is_flag=True, help="Print what happened as one JSON object.")
 def call(
     audio: tuple[Path, ...],
@@ -149,12 +153,16 @@ def call(
     control_key: str,
     record: Path,
     turn_seconds: float,
+    tls_certificate: str,
+    tls_key: str,
+    tls_ca: str,
     as_json: bool,
 ) -> None:
     """Call a running mesh as a phone would; --audio lines first, then --text lines."""
     if not audio and not text:
         raise click.UsageError('nothing to say; give --audio FILE.wav or --text "..."')
-    target = Target(media_url, control_url, speech_pool, scenario, control_key, ticket)
+    identity = identity_of(tls_certificate, tls_key, tls_ca)
+    target = Target(media_url, control_url, speech_pool, scenario, control_key, ticket, identity)
     _run(_call(target, audio, text, record, turn_seconds, as_json))
 
 
@@ -171,9 +179,18 @@ def demo(data: Path, record: Path, turn_seconds: float) -> None:
 @click.option("--speech-pool", default="127.0.0.1:50051", show_default=True, help="The pod to ask.")
 @click.option("--once", "only_once", is_flag=True, help="Show the pools as they are now, and end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each state.")
-def pools(speech_pool: str, only_once: bool, as_json: bool) -> None:
+@identity_options(from_environment=True)
+def pools(
+    speech_pool: str,
+    only_once: bool,
+    as_json: bool,
+    tls_certificate: str,
+    tls_key: str,
+    tls_ca: str,
+) -> None:
     """Show the speech pools of a running mesh as they change."""
-    _run(_pools(speech_pool, only_once, as_json))
+    identity = identity_of(tls_certificate, tls_key, tls_ca)
+    _run(_pools(speech_pool, identity, only_once, as_json))
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:
@@ -212,13 +229,13 @@ async def _up(mesh: LocalMesh, console: Console) -> int:
     return 0
 
 
-async def _pools(address: str, only_once: bool, as_json: bool) -> int:
+async def _pools(address: str, identity: Identity | None, only_once: bool, as_json: bool) -> int:
     if not only_once:
-        await show_pools(address, Console(), as_json=as_json)
+        await show_pools(address, Console(), as_json=as_json, identity=identity)
     elif as_json:
-        click.echo(json.dumps(await pools_once(address)))
+        click.echo(json.dumps(await pools_once(address, identity)))
     else:
-        Console().print(pools_table(await pools_once(address)))
+        Console().print(pools_table(await pools_once(address, identity)))
     return 0
 
 
@@ -249,7 +266,7 @@ async def _call(
     console = Console(quiet=as_json)
     await _reachable(target.control_url)
     lines = [from_file(path) for path in audio]
-    lines += [await from_text(said, target.speech_pool) for said in text]
+    lines += [await from_text(said, target.speech_pool, target.identity) for said in text]
     conversation = await _converse(target, lines, record, turn_seconds, console)
     if as_json:
         click.echo(json.dumps(_as_json(conversation, record)))

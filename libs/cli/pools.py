@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from cli.identity import Identity, channel_to
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from voicemesh.speech.v1.speech_pool_pb2_grpc import SpeechPoolServiceStub
 
@@ -22,10 +23,10 @@ class PoolsUnreachable(Exception):
     """The speech pool does not answer. The message says where and how."""
 
 
-async def once(address: str) -> dict[str, Any]:
+async def once(address: str, identity: Identity | None = None) -> dict[str, Any]:
     """The pools of the pod at `address`, now. Raises PoolsUnreachable."""
     try:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with channel_to("speech-pool", address, identity) as channel:
             stub = SpeechPoolServiceStub(channel)
             stats = await stub.GetPoolStats(pb.GetPoolStatsRequest(), timeout=ASK_SECONDS)
     except grpc.aio.AioRpcError as error:
@@ -33,10 +34,10 @@ async def once(address: str) -> dict[str, Any]:
     return as_rows(address, stats)
 
 
-async def watch(address: str) -> AsyncIterator[dict[str, Any]]:
+async def watch(address: str, identity: Identity | None = None) -> AsyncIterator[dict[str, Any]]:
     """The pools, at once and as they change. Raises PoolsUnreachable."""
     try:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with channel_to("speech-pool", address, identity) as channel:
             async for message in SpeechPoolServiceStub(channel).WatchPools(pb.WatchPoolsRequest()):
                 if message.HasField("stats"):
                     yield as_rows(address, message.stats)
@@ -44,14 +45,16 @@ async def watch(address: str) -> AsyncIterator[dict[str, Any]]:
         raise PoolsUnreachable(_why(address, error)) from None
 
 
-async def show(address: str, console: Console, *, as_json: bool) -> None:
+async def show(
+    address: str, console: Console, *, as_json: bool, identity: Identity | None = None
+) -> None:
     """Show the pools until interrupted: one JSON object a change, or a table in place."""
     if as_json:
-        async for rows in watch(address):
+        async for rows in watch(address, identity):
             console.out(json.dumps(rows), highlight=False)
         return
     with Live(console=console, auto_refresh=False) as live:
-        async for rows in watch(address):
+        async for rows in watch(address, identity):
             live.update(table(rows), refresh=True)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +47,12 @@ QUOTA = {
     "VOICEMESH_RECOGNIZER_QUOTA": "quotas/recognitions",
 }
 """With it the speech-pool calls the session-store, so that every edge of the call graph is used."""
+
+CALLERS = {
+    "VOICEMESH_CALLERS": '{"ops.example.com": ["operator"], "ivr.example.com": ["speech-client"]}'
+}
+VOICEMESH = str(Path(sys.executable).parent / "voicemesh")
+EXAMPLE = Path(__file__).parents[2] / "protos" / "examples" / "internal_caller.py"
 
 
 class Secured:
@@ -126,7 +134,7 @@ def _variables(files: Files) -> Mapping[str, str]:
 async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secured]:
     made = Secured(tmp_path_factory.mktemp("certificates"))
     async with scripted_mesh(
-        environment=QUOTA, print_line=made.print_line, adapt=made.adapt
+        environment=QUOTA | CALLERS, print_line=made.print_line, adapt=made.adapt
     ) as mesh:
         made.mesh = mesh
         yield made
@@ -184,3 +192,61 @@ async def test_a_certificate_of_another_ca_is_nobodys(secured: Secured) -> None:
     with pytest.raises(PeerUnreachable) as caught:
         await secured.acquire_as(files, "gateway")
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+
+
+async def as_caller(secured: Secured, name: str, *command: str, cwd: Path) -> tuple[int, str, str]:
+    """Run a command with the certificate of a caller outside the mesh, or of nobody."""
+    own = {}
+    if name:
+        files = secured.ca.write(secured.folder / name, secured.ca.issue(name))
+        own = {key: value for key, value in _variables(files).items() if "_TLS_" in key}
+    run = await asyncio.create_subprocess_exec(
+        *command,
+        env={**os.environ, **own},
+        cwd=cwd,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, errors = await asyncio.wait_for(run.communicate(), 60)
+    assert run.returncode is not None
+    return run.returncode, said.decode(), errors.decode()
+
+
+async def test_an_operator_sees_the_pools_and_nobody_else_does(
+    secured: Secured, tmp_path: Path
+) -> None:
+    at = ("--speech-pool", f"127.0.0.1:{secured.mesh.ports.speech_pool}")
+    asked = (VOICEMESH, "pools", "--once", "--json", *at)
+    code, said, errors = await as_caller(secured, "ops.example.com", *asked, cwd=tmp_path)
+    assert code == 0, errors
+    assert [pool["kind"] for pool in json.loads(said)["pools"]] == ["recognizer", "synthesizer"]
+    code, _, errors = await as_caller(secured, "ivr.example.com", *asked, cwd=tmp_path)
+    assert code == 3
+    assert "PERMISSION_DENIED" in errors
+    code, _, errors = await as_caller(secured, "", *asked, cwd=tmp_path)
+    assert code == 3
+    assert "UNAVAILABLE" in errors
+
+
+async def test_the_example_program_speaks_as_a_speech_client(
+    secured: Secured, tmp_path: Path
+) -> None:
+    pool = f"127.0.0.1:{secured.mesh.ports.speech_pool}"
+    command = (sys.executable, str(EXAMPLE), "Your balance is 25 dollars.", "out.wav", pool)
+    code, said, errors = await as_caller(secured, "ivr.example.com", *command, cwd=tmp_path)
+    assert code == 0, errors
+    assert "s of speech in out.wav" in said
+    assert (tmp_path / "out.wav").stat().st_size > 1000
+    code, _, errors = await as_caller(secured, "ops.example.com", *command, cwd=tmp_path)
+    assert code == 1
+    assert "CALLER_NOT_ALLOWED" in errors or "PERMISSION_DENIED" in errors
+
+
+async def test_a_caller_by_text_speaks_as_a_speech_client(secured: Secured, tmp_path: Path) -> None:
+    mesh = secured.mesh
+    where = ("--media-url", mesh.media_url, "--control-url", mesh.control_url)
+    pool = ("--speech-pool", f"127.0.0.1:{mesh.ports.speech_pool}")
+    command = (VOICEMESH, "call", "--text", "hello", *where, *pool)
+    code, said, errors = await as_caller(secured, "ivr.example.com", *command, cwd=tmp_path)
+    assert code == 0, errors
+    assert "agent   You said" in said
