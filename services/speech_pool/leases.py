@@ -70,16 +70,17 @@ class LeaseServicer(speech_pool_pb2_grpc.SpeechPoolServiceServicer):
         allowed = _allowed(request) if request.allowed_tiers else None
         left = context.time_remaining()
         deadline = None if left is None else pools.clock() + left - ANSWER_MARGIN_SECONDS
-        async with pools.counted(pool, session):
-            try:
-                lease = await pool.allocate(
-                    session, request_id, allowed, ttl, max_wait, deadline=deadline
-                )
-            except POOL_FAILURES as error:
-                raise reason_of(error) from None
+        granting = pool.allocate(session, request_id, allowed, ttl, max_wait, deadline=deadline)
+        try:
+            lease = await pools.counted(pool, session, granting)
+        except POOL_FAILURES as error:
+            raise reason_of(error) from None
         response = pb.AllocateClientResponse()
         self._fill(response.lease, lease, request.client_kind)
-        _set(response.allocation_duration, lease.allocation_seconds)
+        if lease.allocation_seconds:
+            _set(response.allocation_duration, lease.allocation_seconds)
+        else:
+            response.allocation_duration.SetInParent()
         return response
 
     async def RenewLease(

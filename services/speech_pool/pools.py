@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, ItemsView, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Coroutine, ItemsView, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from meshkit import metrics
@@ -15,6 +15,7 @@ from speech_pool.quotas import Quotas
 from speech_pool.settings import SpeechPoolSettings
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from warmpool import (
+    Lease,
     LeaseInUse,
     LeaseNotFound,
     LeaseNotOwned,
@@ -32,7 +33,6 @@ from warmpool import (
 RECOGNIZER = pb.CLIENT_KIND_RECOGNIZER
 SYNTHESIZER = pb.CLIENT_KIND_SYNTHESIZER
 PROVIDER_RETRY_SECONDS = 1.0
-_UNCOUNTED = nullcontext()
 
 
 class Pools:
@@ -95,9 +95,11 @@ class Pools:
             )
         return pool
 
-    def counted(self, pool: WarmPool[Any], session: str) -> AbstractAsyncContextManager[None]:
-        """Grant a lease within the block, counted against the provider's limits where there are any."""
-        return self._quotas.taken(pool.name, session) if self._quotas else _UNCOUNTED
+    def counted(
+        self, pool: WarmPool[Any], session: str, granting: Coroutine[Any, Any, Lease]
+    ) -> Coroutine[Any, Any, Lease]:
+        """The lease, granted only within the provider's limits where there are any."""
+        return self._quotas.counted(pool.name, session, granting) if self._quotas else granting
 
     def holding(self, lease: str) -> tuple[pb.ClientKind, WarmPool[Any]]:
         """The kind and pool of a lease. Raises LEASE_NOT_FOUND."""

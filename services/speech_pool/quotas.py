@@ -9,16 +9,16 @@ without a token: the pool's own bound still holds, and a call is worth more than
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping
 from itertools import count
+from typing import Any
 
 from meshkit.errors import MeshError, PeerUnreachable, Reason
 from meshkit.fleet import Fleet
 from meshkit.logging import get_logger
 from voicemesh.session.v1 import claim_pb2 as pb
 from voicemesh.session.v1.claim_pb2_grpc import QuotaServiceStub
-from warmpool import PoolObserver
+from warmpool import Lease, PoolObserver
 
 logger = get_logger("speech_pool.quotas")
 
@@ -49,17 +49,19 @@ class Quotas:
         """To be told by a pool when its leases end."""
         return _Releases(self, pool)
 
-    @asynccontextmanager
-    async def taken(self, pool: str, session: str) -> AsyncIterator[None]:
-        """Have a token for a session's lease, which the block grants; one that it holds already has
-        one. If the block fails, the token is given back. Raises QUOTA_EXHAUSTED."""
-        new = await self._take(pool, session)
+    async def counted(self, pool: str, session: str, granting: Coroutine[Any, Any, Lease]) -> Lease:
+        """The lease that `granting` gives, once there is a token for it; one that the session holds
+        already will do. If no lease comes of it, the token is given back. Raises QUOTA_EXHAUSTED."""
+        new = False
         try:
-            yield
+            new = await self._take(pool, session)
+            return await granting
         except BaseException:
             if new:
                 self.give_back(pool, session)
             raise
+        finally:
+            granting.close()  # it was not begun if there was no token
 
     async def _take(self, pool: str, session: str) -> bool:
         quota = self._names.get(pool)
@@ -73,6 +75,9 @@ class Quotas:
             await self._store.unary(QuotaServiceStub, "TakeQuotas", request, timeout=STORE_SECONDS)
         except MeshError as error:
             self._not_taken(pool, session, error)
+        except BaseException:  # cancelled: whether it was taken nobody knows
+            self.give_back(pool, session)
+            raise
         return True
 
     def give_back(self, pool: str, session: str) -> None:
