@@ -1,4 +1,4 @@
-"""A token belongs to a lease: where none comes of it, it goes back, and nothing is granted without one."""
+"""A token belongs to a lease: where none comes of it, it goes back; nothing is granted without one."""
 
 from __future__ import annotations
 
