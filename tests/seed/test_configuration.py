@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from cli.parts import mesh_parts
+from cli.ports import Ports
+from gateway.settings import GatewaySettings
 from meshkit.appconfig import AppConfigProvider
-from meshkit.settings import MeshSettings, load_settings
+from meshkit.settings import MeshSettings, SettingsError, load_settings
 from orchestrator.settings import OrchestratorSettings
 from speech_pool.settings import SpeechPoolSettings
 from tests.support.appconfig_emulator import AppConfigEmulator
@@ -43,15 +48,40 @@ async def test_azure_app_configuration(store: AppConfigEmulator) -> None:
     await provider.aclose()
 
 
-def test_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AZURE_SPEECH_KEY", "k")
-    monkeypatch.setenv("AZURE_SPEECH_REGION", "westeurope")
-    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com")
-    speech = load_settings(SpeechPoolSettings)
-    assert speech.azure_speech_key.get_secret_value() == "k"
-    assert speech.azure_speech_region == "westeurope"
-    assert (
-        load_settings(OrchestratorSettings).azure_openai_endpoint
-        == os.environ["AZURE_OPENAI_ENDPOINT"]
-    )
-    assert load_settings(MeshSettings).appconfig_label == "dev"
+VARIABLES: dict[str, tuple[type[MeshSettings], str, str]] = {
+    "AZURE_APPCONFIG_ENDPOINT": (MeshSettings, "appconfig_endpoint", "https://mine.azconfig.io"),
+    "AZURE_APPCONFIG_LABEL": (MeshSettings, "appconfig_label", "test"),
+    "ACS_STREAMING_MODE": (GatewaySettings, "streaming_mode", "media"),
+    "AZURE_SPEECH_KEY": (SpeechPoolSettings, "azure_speech_key", "k"),
+    "AZURE_SPEECH_REGION": (SpeechPoolSettings, "azure_speech_region", "westeurope"),
+    "AZURE_OPENAI_ENDPOINT": (
+        OrchestratorSettings,
+        "azure_openai_endpoint",
+        "https://mine.openai.azure.com",
+    ),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": (MeshSettings, "otlp_endpoint", "http://collector:4317"),
+}
+"""All of the source document: whose setting each is, and what it is set to here."""
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_environment_variables(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, field, value = VARIABLES[variable]
+    monkeypatch.setenv(variable, value)
+    found = getattr(load_settings(kind), field)
+    assert (found.get_secret_value() if isinstance(found, SecretStr) else found) == value
+
+
+@pytest.mark.parametrize("mode", ["voice_live", "transcription"])
+def test_a_streaming_mode_that_is_none_of_ours_is_refused_by_its_name(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACS_STREAMING_MODE", mode)
+    with pytest.raises(SettingsError, match="ACS_STREAMING_MODE"):
+        load_settings(GatewaySettings)
+
+
+def test_what_a_local_mesh_suggests_is_none_of_them() -> None:
+    """So that whoever sets one before `voicemesh up` has it honoured by every process."""
+    for part in mesh_parts(Ports(), "redis://x", Path("data"), {}, planner=True, ring=True):
+        assert not part.environment.keys() & VARIABLES.keys()
