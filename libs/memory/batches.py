@@ -19,7 +19,7 @@ from redis.asyncio import ConnectionPool
 
 from memory.scripts import Value
 
-UNDER_WAY = 2
+UNDER_WAY = 4
 """Batches at once. While these are answered, what is asked for gathers for the next."""
 MOST_COMMANDS = 128
 """Of one batch, after which no more join: replies are kept until the last of it is read."""

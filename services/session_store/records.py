@@ -30,25 +30,29 @@ def channel_of(session_id: str) -> str:
 
 def session_of(session_id: str, snapshot: Sequence[Any]) -> Session:
     """The Session in a script's snapshot: fields, context, last sequence."""
+    made = Session()
+    fill_session(made, session_id, snapshot)
+    return made
+
+
+def fill_session(session: Session, session_id: str, snapshot: Sequence[Any]) -> None:
+    """Make an empty Session, where it is to be sent from, that of a snapshot."""
     fields, context, last_sequence = snapshot
     kept = {key.decode(): value for key, value in _pairs(fields)}
-    session = Session(
-        name=session_name(session_id),
-        scenario=kept.get("scenario", b"").decode(),
-        active_agent=kept.get("active_agent", b"").decode(),
-        context_json={key.decode(): value.decode() for key, value in _pairs(context)},
-        create_time=timestamp(kept["created"]),
-        update_time=timestamp(kept["updated"]),
-        expire_time=timestamp(kept["expires"]),
-        etag=kept["version"].decode(),
-        tenant=kept.get("tenant", b"").decode(),
-        last_sequence=int(last_sequence),
-    )
+    session.name = session_name(session_id)
+    session.scenario = kept.get("scenario", b"").decode()
+    session.active_agent = kept.get("active_agent", b"").decode()
+    session.context_json.update({k.decode(): text.decode() for k, text in _pairs(context)})
+    session.create_time.FromMilliseconds(int(kept["created"]))
+    session.update_time.FromMilliseconds(int(kept["updated"]))
+    session.expire_time.FromMilliseconds(int(kept["expires"]))
+    session.etag = kept["version"].decode()
+    session.tenant = kept.get("tenant", b"").decode()
+    session.last_sequence = int(last_sequence)
     if "address" in kept:
         session.owner.CopyFrom(
             owner_of(session_id, kept["address"], kept["epoch"], kept["owner_expiry"])
         )
-    return session
 
 
 def owner_of(session_id: str, address: bytes, epoch: int | bytes, expires: bytes) -> CallOwner:

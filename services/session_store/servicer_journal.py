@@ -41,12 +41,7 @@ class JournalServicer(JournalServiceServicer):
         events = checked_events(request.events)
         ends = request.events[-1].HasField("ended")
         append = self._store.append_and_get if request.return_session else self._store.append
-        appended = await append(name, events, ends, request.owner_epoch, self._budget(context))
-        return pb.AppendEventsResponse(
-            last_sequence=appended.last_sequence,
-            existing_events=appended.existing,
-            session=appended.session,
-        )
+        return await append(name, events, ends, request.owner_epoch, self._budget(context))
 
     async def ListEvents(
         self, request: pb.ListEventsRequest, context: Context

@@ -20,6 +20,7 @@ from session_store.records import (
     event_body,
     event_of,
     events_of,
+    fill_session,
     owner_of,
     record_body,
     session_of,
@@ -34,20 +35,11 @@ from voicemesh.session.v1.journal_event_pb2 import (
     VerifiedChanged,
     VerifiedRecord,
 )
+from voicemesh.session.v1.journal_pb2 import AppendEventsResponse
 from voicemesh.session.v1.ownership_pb2 import CallOwner
 from voicemesh.session.v1.session_store_pb2 import Session
 
 _REPLACE_ATTEMPTS = 3
-
-
-class Appended(NamedTuple):
-    """What came of an append."""
-
-    last_sequence: int
-    existing: list[JournalEvent]
-    """Events that were there before."""
-    session: Session | None = None
-    """As it stands after the append, if it was asked for."""
 
 
 class Stretch(NamedTuple):
@@ -160,7 +152,7 @@ class SessionStore:
         ends: bool,
         epoch: int,
         timeout: float,
-    ) -> Appended:
+    ) -> AppendEventsResponse:
         """Add events, by id and body, to the end of the journal; all of the new ones or none."""
         return _appended(session_id, await self._append(session_id, events, ends, epoch, timeout))
 
@@ -171,7 +163,7 @@ class SessionStore:
         ends: bool,
         epoch: int,
         timeout: float,
-    ) -> Appended:
+    ) -> AppendEventsResponse:
         """The same, with the session as it stands then, in the same round trip."""
         return _appended(
             session_id, await self._append(session_id, events, ends, epoch, timeout, and_get=True)
@@ -282,8 +274,11 @@ def _flat(pairs: Mapping[str, str]) -> list[Value]:
     return list(itertools.chain.from_iterable(pairs.items()))
 
 
-def _appended(session_id: str, reply: Sequence[Any]) -> Appended:
+def _appended(session_id: str, reply: Sequence[Any]) -> AppendEventsResponse:
     """What the script says of an append: last sequence, what was there, and the session if asked."""
     last, there, *parts = reply
     existing = [event_of(int(s), e) for s, e in zip(there[::2], there[1::2], strict=True)]
-    return Appended(last, existing, session_of(session_id, (*parts, last)) if parts else None)
+    made = AppendEventsResponse(last_sequence=last, existing_events=existing)
+    if parts:
+        fill_session(made.session, session_id, (*parts, last))
+    return made
