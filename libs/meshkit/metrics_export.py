@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from meshkit import metrics
 from meshkit.metrics_table import METRICS
-from meshkit.startup import StartupError
 from meshkit.tasks import off_the_loop
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
     from meshkit.settings import MeshSettings
 
-EXPORT_EACH_SECONDS = 30.0
+EXPORT_EACH_SECONDS = 60.0
+"""As OpenTelemetry has it; each export tells all that there is, whether it changed or not."""
 EXPORT_SECONDS = 3.0
 """Time that one export may take."""
 FLUSH_SECONDS = 4.0
@@ -47,7 +47,9 @@ async def measured(service: str, version: str, settings: MeshSettings) -> AsyncI
     if endpoint:
         readers.append(_pushing(endpoint, RING_EACH_SECONDS if near else EXPORT_EACH_SECONDS))
     if settings.metrics_port is not None:
-        reader, port, stop = _scraped(settings.bind_host, settings.metrics_port)
+        from meshkit.metrics_page import scraped  # what it needs is nobody else's to load
+
+        reader, port, stop = scraped(settings.bind_host, settings.metrics_port)
         readers.append(reader)
     provider = _provider(service, version, readers)
     metrics.switch(OtelInstruments(provider))
@@ -105,29 +107,6 @@ def _pushing(endpoint: str, each_seconds: float) -> Any:
         export_interval_millis=each_seconds * 1000,
         export_timeout_millis=EXPORT_SECONDS * 1000,
     )
-
-
-def _scraped(host: str, port: int) -> tuple[Any, int, Callable[[], None]]:
-    """A reader, the port it is scraped on, and what stops it. Raises StartupError."""
-    from opentelemetry.exporter.prometheus import PrometheusMetricReader
-    from prometheus_client import CollectorRegistry, start_http_server
-
-    registry = CollectorRegistry()
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        raise StartupError(
-            f"cannot listen on {host}:{port}: {error.strerror}; stop what holds the port, or set"
-            " VOICEMESH_METRICS_PORT to another (0 picks a free one)."
-        ) from None
-    reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return reader, server.server_port, stop
 
 
 def _end(provider: MeterProvider, stop: Callable[[], None] | None) -> None:

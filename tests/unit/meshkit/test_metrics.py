@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
@@ -84,6 +85,16 @@ async def test_a_collector_that_hangs_does_not_hold_up_the_end() -> None:
             metrics.add("voicemesh_audio_gaps_total")
             ending = time.monotonic()
         assert time.monotonic() - ending < 6
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
+async def test_the_page_ends_at_once_though_nothing_looks_whether_it_should(host: str) -> None:
+    async with measured("gateway", "1", MeshSettings(metrics_port=0, bind_host=host)) as port:
+        assert port
+        ending = time.monotonic()
+    assert time.monotonic() - ending < 2
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((host, port), 1)
 
 
 async def test_a_port_in_use_is_one_sentence() -> None:
