@@ -43,16 +43,17 @@ def call_context(**ids: str) -> Iterator[None]:
 
 
 @contextmanager
-def new_trace(began: float | None = None) -> Iterator[None]:
+def new_trace(began: float | None = None, linked: str = "") -> Iterator[None]:
     """Begin a trace within the block, unless one is under way.
 
-    `began`: when its call began, in seconds of `time.monotonic`; None: now.
+    `began`: when its call began, in seconds of `time.monotonic`; None: now. `linked`: as in
+    `telemetry.span`.
     """
     if trace.get_current_span().get_span_context().is_valid:
         yield
         return
     if telemetry.is_on():
-        with telemetry.span("call", began=began):
+        with telemetry.span("call", began=began, linked=linked):
             yield
         return
     span_context = trace.SpanContext(

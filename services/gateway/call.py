@@ -85,7 +85,10 @@ class Call:
 
     async def run(self) -> None:
         """Live the call to its end. Never raises but for cancellation."""
-        with new_trace(self._began_at), call_context(session=self.spec.session):
+        with (
+            new_trace(self._began_at, self.spec.traceparent),
+            call_context(session=self.spec.session),
+        ):
             ending = endings.DRAINING
             self.parts.events.emit(
                 "call_started", session=self.spec.session, scenario=self.spec.scenario, agent=""

@@ -89,9 +89,16 @@ class Calls:
         live = self._live.get(session)
         return live is not None and live.spec.tenant != tenant
 
-    def start(self, session: str, scenario: str, socket: MediaSocket, tenant: str = "") -> Call:
+    def start(
+        self,
+        session: str,
+        scenario: str,
+        socket: MediaSocket,
+        tenant: str = "",
+        traceparent: str = "",
+    ) -> Call:
         """Begin a call on a socket. A live call of the same session is taken over from."""
-        spec = CallSpec(session, scenario, self._address(), tenant)
+        spec = CallSpec(session, scenario, self._address(), tenant, traceparent)
         call = Call(
             spec,
             socket,

@@ -68,6 +68,8 @@ class Dialled:
     tenant: str = ""
     refusal: str = ""
     """Why it may not come in; empty: it may."""
+    traceparent: str = ""
+    """The dialler's span: the call links to it, and its trace is its own, as with any stranger's."""
 
 
 def dialled(request: WSUpgradeRequest, settings: GatewaySettings) -> Dialled:
@@ -86,7 +88,7 @@ def dialled(request: WSUpgradeRequest, settings: GatewaySettings) -> Dialled:
         if asked and asked != ticket.scenario:
             return Dialled(session, scenario, refusal="the ticket is for another scenario")
         scenario, tenant = ticket.scenario, ticket.tenant or tenant
-    return Dialled(session, scenario, tenant)
+    return Dialled(session, scenario, tenant, traceparent=request.headers.get("traceparent", ""))
 
 
 def _session(connection_id: str) -> str:
@@ -218,7 +220,9 @@ class MediaListener(WSListener):
         if self._calls.is_of_another(wanted.session, wanted.tenant):
             self.close(CloseCode.AUTHENTICATION, "the call is another tenant's")
             return
-        self._call = self._calls.start(wanted.session, wanted.scenario, self, wanted.tenant)
+        self._call = self._calls.start(
+            wanted.session, wanted.scenario, self, wanted.tenant, wanted.traceparent
+        )
 
     def _fragment(self, frame: WSFrame) -> None:
         """A message in parts: gathered up to the same bound as a whole one."""

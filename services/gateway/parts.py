@@ -38,6 +38,8 @@ class CallSpec:
     """This pod's, for the owner record."""
     tenant: str = ""
     """Whose call it is; empty: the deployment's only tenant."""
+    traceparent: str = ""
+    """The dialler's span, which that of the call links to; empty or anything else: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ class BlockingCalls:
         Being cancelled, or the timeout, leaves the call to its thread.
         """
         loop = asyncio.get_running_loop()
+        within = contextvars.copy_context()
         done: asyncio.Future[None] = loop.create_future()
 
         def finish(error: Exception | None) -> None:
@@ -39,7 +41,7 @@ class BlockingCalls:
         def work() -> None:
             error: Exception | None = None
             try:
-                call()
+                within.run(call)
             except Exception as raised:  # handed to whoever waits
                 error = raised
             # The loop may be gone while the process leaves.
