@@ -1,4 +1,7 @@
-"""What the session-store's contract runs on: one server; and in the slow suite a cluster, and TLS."""
+"""What the session-store's contract runs on: one server, and in the slow suite three other kinds.
+
+A cluster; a Redis over TLS with a replica; and a server that has all in memory and keeps nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 import pytest_asyncio
 
+from memory.embedded import EmbeddedValkey
 from memory.hotstore import HotStore
 from tests.support.redis_tls import follow, replicated_redis_over_tls
 from tests.support.store import Servers
@@ -37,11 +41,25 @@ async def tls_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         yield Servers([primary.url], told, [primary.plain.url], followed, alone)
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def memory_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
+    """A server without a disk, whose deployment says that it accepts the loss."""
+    folder = tmp_path_factory.mktemp("memory")
+
+    async def promised(_: Sequence[HotStore]) -> None:
+        pytest.skip("of a store in memory a durable write promises nothing")
+
+    async with EmbeddedValkey(folder, options=("--appendonly", "no")) as valkey:
+        told = {"store_durability": "memory"}
+        yield Servers([valkey.url], told, forget=promised, appendonly=False)
+
+
 @pytest.fixture(
     params=[
         "standalone",
         pytest.param("cluster", marks=pytest.mark.slow),
         pytest.param("tls", marks=pytest.mark.slow),
+        pytest.param("memory", marks=pytest.mark.slow),
     ]
 )
 def servers(request: pytest.FixtureRequest) -> Servers | None:
@@ -50,5 +68,5 @@ def servers(request: pytest.FixtureRequest) -> Servers | None:
         return None
     if request.param == "cluster":
         return Servers(request.getfixturevalue("cluster_urls"), {"redis_cluster": True})
-    shared: Servers = request.getfixturevalue("tls_servers")
+    shared: Servers = request.getfixturevalue(f"{request.param}_servers")
     return shared

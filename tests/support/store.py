@@ -45,6 +45,8 @@ class Servers:
     """Undoes what else a test did to them."""
     forget: Callable[[Sequence[HotStore]], Awaitable[None]] = no_append_only_file
     """Has them keep no durable write."""
+    appendonly: bool = True
+    """Whether they have a file to keep writes in."""
 
 
 @dataclass
@@ -151,7 +153,8 @@ async def _as_new(nodes: Sequence[HotStore], servers: Servers) -> None:
     """Undo what another test did to the servers."""
     for node in nodes:
         await node.command("CLIENT", "UNPAUSE")
-        await node.command("CONFIG", "SET", "maxmemory", 0, "appendonly", "yes")
+        keeps = "yes" if servers.appendonly else "no"
+        await node.command("CONFIG", "SET", "maxmemory", 0, "appendonly", keeps)
         await node.command("FLUSHALL")
     if servers.anew is not None:
         await servers.anew()
