@@ -85,8 +85,8 @@ REQUESTS: dict[str, Request] = {
     "TakeQuotas": _take,
     # Durable: the wait for the disk goes with the write.
     "SetVerified": lambda store, n: set_verified(store, "c1", "identity", etag=str(n % 2 or "")),
-    "AcquireCall": lambda store, n: acquire(store, GATEWAY_A, f"r{n}"),
     "ClaimTool": _claim,
+    "AcquireCall": lambda store, n: acquire(store, GATEWAY_A, f"r{n}"),
 }
 
 
