@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from statistics import quantiles
 
 from cli.parts import Part
 from cli.process import Process
@@ -21,6 +22,20 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value below which `share` (0 to 1) of the values lie; the nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def of_rounds(values: Sequence[float]) -> tuple[float, str]:
+    """The median of what rounds gave, and a text of it with the quartiles: how far rounds differ.
+
+    What disturbs the machine for a while spoils some rounds, and moves their median little.
+    """
+    low, middle, high = quantiles(values, n=4)
+    return middle, f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def verdict(met: bool) -> str:
+    """How a goal is told of."""
+    return "met" if met else "MISSED"
 
 
 def machine() -> str:

@@ -2,7 +2,8 @@
 
 The anchor of append + get is one pipeline of plain redis-py commands that writes and reads the same
 (on the same server, from this process) plus one empty grpc.aio unary; both are taken in turns with
-ours. The watch is of one replica, the append goes to another; its anchor is the empty unary.
+ours, and their ratio is the median of the rounds'. The watch is of one replica, the append goes to
+another; its anchor is the empty unary. The exit code says whether the goals are met.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ from tests.load.measure import (
     at_concurrency,
     cpu_seconds,
     machine,
+    of_rounds,
     percentile,
     resident_mb,
     running,
+    verdict,
 )
 from voicemesh.session.v1 import journal_event_pb2 as ev
 from voicemesh.session.v1 import journal_pb2 as jr
@@ -43,7 +46,11 @@ from voicemesh.session.v1 import session_store_pb2 as ss
 from voicemesh.session.v1.journal_pb2_grpc import JournalServiceStub
 from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
 
-CALLS = 1600
+ROUNDS = 12
+CALLS = 100
+"""Pairs of a round, but no fewer than 4 of each worker."""
+MAX_RATIO = 2.0
+MAX_WATCH_UNARIES = 5.0
 CONCURRENCIES = (1, 16, 64)
 WATCHED = 300
 CONTEXT = {f"fact_{n}": json.dumps("a fact that the caller told " * 7) for n in range(20)}
@@ -117,33 +124,37 @@ class Ours:
         return self._journal.WatchEvents(jr.WatchEventsRequest(parent=f"sessions/s{number}"))
 
 
-async def compare(anchor: Any, plain: Plain, ours: Ours, process: Process, workers: int) -> None:
-    """In short turns, so that what disturbs one disturbs the others."""
+async def compare(anchor: Any, plain: Plain, ours: Ours, process: Process, workers: int) -> bool:
+    """In short turns, so that what disturbs one disturbs the others; whether p50 is as it should be."""
     taken: dict[str, list[float]] = {"empty": [], "plain": [], "ours": [], "two": []}
-    rounds = max(1, CALLS // workers // 8)
-    spent = 0.0
-    for _ in range(8):
-        taken["empty"] += await at_concurrency(anchor, workers, rounds)
-        taken["plain"] += await at_concurrency(plain.append_and_get, workers, rounds)
+    ratios: list[float] = []
+    spent, each = 0.0, max(4, CALLS // workers)
+    for _ in range(ROUNDS):
+        empty = await at_concurrency(anchor, workers, each)
+        commands = await at_concurrency(plain.append_and_get, workers, each)
         before = cpu_seconds(process.pid)
-        taken["ours"] += await at_concurrency(ours.append_and_get, workers, rounds)
+        one = await at_concurrency(ours.append_and_get, workers, each)
         spent += cpu_seconds(process.pid) - before
-        taken["two"] += await at_concurrency(ours.append_then_get, workers, rounds)
-    base50, base99 = (
-        percentile(taken["plain"], share) + percentile(taken["empty"], share)
-        for share in (0.5, 0.99)
-    )
-    p50, p99 = (percentile(taken["ours"], share) for share in (0.5, 0.99))
-    two = percentile(taken["two"], 0.5) / base50
+        two = await at_concurrency(ours.append_then_get, workers, each)
+        ratios.append(half(one) / (half(empty) + half(commands)))
+        for name, values in zip(taken, (empty, commands, one, two), strict=True):
+            taken[name] += values
+    middle, told = of_rounds(ratios)
+    within = middle <= MAX_RATIO
     per_core = 2 * len(taken["ours"]) / spent if spent else float("nan")
+    e50, c50, o50, t50 = map(half, taken.values())
     print(
-        f"{workers:7} {percentile(taken['empty'], 0.5):8.0f}us {percentile(taken['plain'], 0.5):8.0f}us"
-        f" {p50:8.0f}us {p50 / base50:6.2f} {p99:8.0f}us {p99 / base99:6.2f}"
-        f" {per_core:10.0f} {two:10.2f}"
+        f"{workers:7} {e50:7.0f}us {c50:7.0f}us {o50:7.0f}us {percentile(taken['ours'], 0.99):7.0f}us"
+        f" {per_core:10.0f} {t50 / (e50 + c50):8.2f}   {told}; at most {MAX_RATIO:g}: {verdict(within)}"
     )
+    return within
 
 
-async def watched(anchor: Any, writer: Ours, watcher: Ours) -> None:
+def half(values: list[float]) -> float:
+    return percentile(values, 0.5)
+
+
+async def watched(anchor: Any, writer: Ours, watcher: Ours) -> bool:
     """From before the append at one replica to the event at a watcher of another."""
     await writer.prepare(9999)
     call = watcher.watch(9999)
@@ -159,11 +170,14 @@ async def watched(anchor: Any, writer: Ours, watcher: Ours) -> None:
             seen.append((time.perf_counter() - began) * 1e6)
         await appending
     call.cancel()
-    e50, s50 = percentile(empty, 0.5), percentile(seen, 0.5)
+    e50, s50 = half(empty), half(seen)
+    within = s50 <= MAX_WATCH_UNARIES * e50
     print(
         f"watch at another replica: p50 {s50:.0f}us, p99 {percentile(seen, 0.99):.0f}us;"
-        f" {s50 / e50:.2f} empty unaries of {e50:.0f}us at p50"
+        f" {s50 / e50:.2f} empty unaries of {e50:.0f}us at p50;"
+        f" at most {MAX_WATCH_UNARIES:g}: {verdict(within)}"
     )
+    return within
 
 
 @asynccontextmanager
@@ -178,12 +192,12 @@ async def store(ports: Ports, port: int, url: str) -> AsyncIterator[Process]:
         yield process
 
 
-async def main() -> None:
+async def main() -> int:
     ports = Ports.free()
     command = (sys.executable, "-m", "tests.load.anchor", str(ports.planner))
     bare = Part("anchor", command, {"PYTHONPATH": str(ROOT)}, ports.planner)
     size = sum(len(k) + len(v) for k, v in CONTEXT.items())
-    print(f"append + get of a session of {size} bytes; {CALLS} pairs a row; {machine()}")
+    print(f"append + get of a session of {size} bytes; {ROUNDS} rounds; {machine()}")
     with tempfile.TemporaryDirectory() as folder:
         async with (
             EmbeddedValkey(Path(folder)) as valkey,
@@ -195,7 +209,9 @@ async def main() -> None:
             grpc.aio.insecure_channel(f"127.0.0.1:{ports.orchestrator}") as other,
         ):
             print(f"session-store resident at idle: {resident_mb(process.pid):.0f} MB")
-            await asyncio.wait_for(measure(valkey.url, bare_channel, channel, other, process), 300)
+            measuring = measure(valkey.url, bare_channel, channel, other, process)
+            within = await asyncio.wait_for(measuring, 300)
+    return 0 if within else 1
 
 
 async def measure(
@@ -204,7 +220,8 @@ async def measure(
     channel: grpc.aio.Channel,
     other: grpc.aio.Channel,
     process: Process,
-) -> None:
+) -> bool:
+    """Whether all goals are met."""
     call = empty_unary(bare)
 
     async def empty(_: int) -> None:
@@ -215,16 +232,18 @@ async def measure(
         await plain.prepare(number)
         await ours.prepare(number)
     print(
-        f"{'workers':>7} {'empty p50':>10} {'plain p50':>10} {'p50':>10} {'ratio':>6} {'p99':>10}"
-        f" {'ratio':>6} {'ops/core-s':>10} {'two RPCs':>10}"
+        f"{'workers':>7} {'empty p50':>9} {'plain p50':>9} {'p50':>9} {'p99':>9}"
+        f" {'ops/core-s':>10} {'two RPCs':>8}   p50 / (plain + empty)"
     )
+    within = []
     for workers in CONCURRENCIES:
         for work in (empty, plain.append_and_get, ours.append_and_get):
             await at_concurrency(work, workers, 20)
-        await compare(empty, plain, ours, process, workers)
-    await watched(empty, ours, Ours(other))
+        within.append(await compare(empty, plain, ours, process, workers))
+    within.append(await watched(empty, ours, Ours(other)))
     await plain.aclose()
+    return all(within)
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    sys.exit(uvloop.run(main()))
