@@ -8,44 +8,100 @@ from __future__ import annotations
 
 import re
 
-from meshkit.redaction.spoken import ORDINAL, SPOKEN_NUMBER
+from meshkit.redaction.spoken import (
+    DIGIT,
+    LETTERS_AND_NUMBERS,
+    MONTH,
+    ORDINAL,
+    SPOKEN_DATE,
+    SPOKEN_NUMBER,
+    TENS,
+)
 
 _IBAN = re.compile(r"(?<![\w\]])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.I)
 _SSN = re.compile(r"(?<![\w-])\d{3}([- .])\d{2}\1\d{4}(?![\w-])")
+# Formats with letters in them or a shape of their own, by country; python-stdnum knows their checks,
+# but one with a slip in it is somebody's as well.
+_NATIONAL = re.compile(
+    r"(?<![\w-])(?:[A-Z]{5}\d{4}[A-Z]"  # PAN, India
+    r"|[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z]"  # codice fiscale, Italy
+    r"|[A-Z]{4}\d{6}(?:[HM][A-Z]{5}[A-Z\d]\d|[A-Z\d]{3})"  # CURP and RFC, Mexico
+    r"|\d{8}-?[A-HJ-NP-TV-Z]|[XYZ]-?\d{7}-?[A-HJ-NP-TV-Z]"  # DNI and NIE, Spain
+    r"|[A-CEGHJ-PR-TW-Z]{2} ?\d\d ?\d\d ?\d\d ?[A-D]"  # NINO, United Kingdom
+    r"|[A-Z9]{5}\d{6}[A-Z9]{2}\d[A-Z]{2}"  # driving licence, United Kingdom
+    r"|\d{7}[A-W][A-IW]?"  # PPS number, Ireland
+    r"|[STFGM]\d{7}[A-Z]|[A-Z]\d{6}\([\dA]\)|[A-Z][12]\d{8}"  # Singapore, Hong Kong, Taiwan
+    r"|\d{3}\.\d{3}\.\d{3}-\d\d|\d{1,2}\.\d{3}\.\d{3}-[\dkK]"  # CPF, Brazil; RUT, Chile
+    r"|\d{6}[-+A]\d{3}[\dA-Y]|\d{6}-\d{7}"  # Finland, Denmark; South Korea
+    r"|[12] ?\d\d ?[01]\d ?\d[\dAB] ?\d{3} ?\d{3}(?: ?\d\d)?"  # NIR, France
+    r"|756\.\d{4}\.\d{4}\.\d\d|A-?\d{8,9})(?![\w-])"  # AHV, Switzerland; alien number, USA
+)
 _RUN = re.compile(r"(?<!\w)[(+]{0,2}\d(?:[ \t\u00a0()./*_-]{0,3}\d){6,}(?!\w)")
 # E.164 with whatever stands between: a plus before eight digits and more is a phone number.
 _INTERNATIONAL = re.compile(r"(?<![\w+])\+\d(?:[ \t\u00a0().-]{0,3}\d){7,14}(?!\d)")
 _LONG = re.compile(r"\d{7,}")
 _SAID_RUN = re.compile(r"(?<![\w$€£])[(+]{0,2}\d(?:[ -]?\d){3,}")
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
-    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
 _BIRTH_YEAR = r"(?:19\d\d|200\d)"
 _WRITTEN_DATE = (
-    rf"(?:{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?,? (?:of )?'?(?:\d{{4}}|\d\d)"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{_MONTH}\.?,? '?(?:\d{{4}}|\d\d)"
+    rf"(?:{MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?,? (?:of )?'?(?:\d{{4}}|\d\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{MONTH}\.?,? '?(?:\d{{4}}|\d\d)"
     rf"|\d{{1,2}}[-./ ]\d{{1,2}}[-./ ](?:\d{{4}}|\d\d)|\d{{4}}[-./]\d{{1,2}}[-./]\d{{1,2}}"
-    rf"|{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?|\d{{8}})\b"
+    rf"|{MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?|\d{{8}})\b"
 )
-_SPOKEN_DATE = rf"(?:(?:{ORDINAL})\b(?: of)?(?: {_MONTH})?(?:,? {SPOKEN_NUMBER})?|{SPOKEN_NUMBER})"
+_SPOKEN_DATE = rf"(?:(?:{ORDINAL})\b(?: of)?(?: {MONTH})?(?:,? {SPOKEN_NUMBER})?|{SPOKEN_NUMBER})"
 _OLD_DATE = re.compile(
-    rf"\b(?:{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?,? (?:of )?{_BIRTH_YEAR}"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{_MONTH}\.?,? {_BIRTH_YEAR}"
+    rf"\b(?:{MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?,? (?:of )?{_BIRTH_YEAR}"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{MONTH}\.?,? {_BIRTH_YEAR}"
     rf"|\d{{1,2}}[-./]\d{{1,2}}[-./]{_BIRTH_YEAR}|{_BIRTH_YEAR}[-./]\d{{1,2}}[-./]\d{{1,2}})(?!\d)"
     rf"(?![T ]\d\d:\d\d)",
     re.I,
 )
-_BORN = re.compile(
-    r"\b((?:born|birth ?day|birth ?date|date of birth|birth|d\.?o\.?b\.?)[\"']?"
-    rf"(?:\s*[=:]\s*|\s+(?:is|was|on|in|:)\s+|\s+)(?:on |in |the |is |was |[\"'])*)"
-    rf"(?:{_WRITTEN_DATE}|{_BIRTH_YEAR}|(?:{_MONTH} )?(?:the )?{_SPOKEN_DATE})",
+_SPOKEN_YEAR = (
+    rf"(?:(?:nineteen|eighteen|twenty)[ -](?:(?:oh|o)[ -])?(?:{TENS}|{DIGIT})(?:[ -]{DIGIT})?"
+    rf"|two thousand(?:(?: and)? {DIGIT})?|(?:{TENS})(?:[ -]{DIGIT})?)"
+)
+_DAY = rf"(?:(?:the )?(?:{ORDINAL})|\d{{1,2}}(?:st|nd|rd|th)?|(?:{TENS}|{DIGIT})(?:[ -]{DIGIT})?)"
+# Month and year as words: hardly anybody reads out a date so unless it is one's own.
+_SPOKEN_OLD_DATE = re.compile(
+    rf"\b(?:{MONTH},? {_DAY},? (?:(?:of|in) )?{_SPOKEN_YEAR}"
+    rf"|{_DAY}(?: of)? (?:{MONTH}|the (?:{ORDINAL})),? (?:(?:of|in) )?{_SPOKEN_YEAR}"
+    rf"|(?:the )?(?:{ORDINAL})(?: of)?(?: the)? (?:{MONTH}|(?:{ORDINAL})),? '?(?:\d{{4}}|\d\d)"
+    rf"|{MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? '[4-9]\d|\d{{1,2}}(?:st|nd|rd|"
+    rf"th)?(?: of)? {MONTH}\.?,? '?[4-9]\d)\b",
     re.I,
 )
+_SLASHED_OLD_DATE = re.compile(r"(?<![\w/.-])\d{1,2}([/.-])\d{1,2}\1'?[3-9]\d(?![\w/.-]\d|\d)")
+_BIRTH_WORD = (
+    r"(?:born|birth ?day|birth ?date|date of birth|date-of-birth|birth|d\.? ?o\.? ?b\b\.?|geboren|"
+    r"geburtsdatum|"
+    r"geburtstag|nacid[oa]|nacimiento|n[ée]e?|naissance)"
+)
+_BORN = re.compile(
+    rf"\b({_BIRTH_WORD}[\"']?"
+    r"(?:\s*[=:>]\s*|\s+(?:is|was|on|in|:)\s+|\W{1,4})(?:(?:on|in|the|is|was|it's|it|that's|am|el|"
+    r"le|um|uh|er|ah|yes|"
+    r"sure|please|caller|agent|customer|user|so|well|okay|ok|hmm)\b\W{0,4}|[\"']){0,6})"
+    rf"(?:{_WRITTEN_DATE}|{_BIRTH_YEAR}|'\d\d\b|(?:{MONTH},? )?(?:the )?{_SPOKEN_DATE})",
+    re.I,
+)
+_BORN_AFTER = re.compile(
+    rf"(?:(?<![\w.-]){_WRITTEN_DATE}|\b{SPOKEN_DATE})(?=,? (?:is|was|that's|that is|"
+    rf"it's) (?:when (?:I|he|she|they) (?:was|were) "
+    r"born|(?:my|his|her|the) (?:birth ?day|birth ?date|date of birth|d\.?o\.?b))\b)",
+    re.I,
+)
+_SHORT_BORN = re.compile(rf"((?<!\w)(?:b\.|\*) ?)(?:{_WRITTEN_DATE}|{_BIRTH_YEAR})", re.I)
 _OWNED = (
-    r"(?:ssn\d?|social(?: security)?|tax id|i?tin|nino|national insurance|account|acct|loan|"
-    r"mortgage|savings|checking|card|credit card|debit card|cvv|cvc|"
+    r"(?:kontonummer|blz|konto|cuenta|compte|roll|reference|ref|crn|nhs|ni number|aadhaar|pps|"
+    r"pan card|tin|tfn|tax file|"
+    r"bsb|iban|swift|(?:door|gate|alarm|garage|entry|security|safe|lock ?box|backup|recovery|reset|"
+    r"activation|pairing) "
+    r"(?:code|combination)|memorable (?:number|date|word)|alien|green card|booking|loyalty|meter|"
+    r"mpan|mprn|dtmf(?: (?:buffer|digits?|input))?|keypad|keyed(?: in)?|typed(?: in)?|"
+    r"tapped in|punched in|digits|"
+    r"ssn\d?|social(?: security)?|tax id|i?tin|nino|national insurance|account|acct|loan|"
+    r"mortgage|savings|checking|card|credit card|debit card|cvv2?|cvc2?|cvn|csc|"
     r"security code|pin|pass ?code|otp|one[- ]time (?:code|password|passcode)|"
     r"(?:verification|confirmation|access|auth(?:entication|orization)?|login|sms|mfa|2fa) code|"
     r"member(?:ship)?|policy|passport|driver'?s? licen[sc]e|licen[sc]e|routing|sort code|"
@@ -53,12 +109,17 @@ _OWNED = (
     r"last (?:four|4)(?: digits)?)"
 )
 _BETWEEN = (
-    r"(?:[\"']?\s*[=:#]\s*[\"']?|\s+(?:(?:number|numbers|no\.?|num|id|code|digits?|it|of|the|my|"
-    r"your|on file|ending|ends|in|with|is|was|are|were|as|again|please|just|now)[\s,:#]+){0,5}#?)"
+    r"(?:[\"']?\s*[=:#]\s*[\"']?|\s+[\"']|\s+(?:(?:number|numbers|no\.?|num|id|code|digits?|it|of|"
+    r"the|my|"
+    r"your|on file|ending|ends|in|with|is|was|are|were|as|again|please|just|now|from|to|has|says|"
+    r"reads|would be|should be|still|called|that)[\s,:#]+){0,5}#?)"
 )
 _OWNED_NUMBER = re.compile(
     rf"\b((?:{_OWNED})(?:_?(?:number|no|num|id|code))?(?:'s)?{_BETWEEN})"
-    rf"(?:(?!\d{{1,2}}\b[^\d-])[A-Z]{{0,3}}-?\d(?:[ -]?[A-Z]?\d){{2,}}|{SPOKEN_NUMBER})(?!\w)"
+    rf"(?:(?!\d{{1,2}}\b[^\d-])[A-Z]{{0,3}}[-/ ]?\d(?:[ /-]?"
+    rf"(?-i:[A-Z]{{0,2}})[ -]?\d){{2,}}(?:[ -]?(?-i:[A-Z]{{1,2}})\b)?"
+    rf"|{SPOKEN_NUMBER}(?! (?:for|people|of|times|days|weeks|minutes))|{LETTERS_AND_NUMBERS}"
+    rf"|(?=[\w-]{{0,20}}\d)(?=[\w-]{{0,20}}[A-Z])(?-i:[A-Z\d]{{5,12}}))(?!\w)"
     # An amount is nobody's number.
     r"(?!\s?(?:dollars|euros|pounds|cents|percent|%|USD|EUR|GBP))",
     re.I,
@@ -67,7 +128,8 @@ _CODE = re.compile(
     r"(?<!status )(?<!error )(?<!exit )(?<!close )(?<!reason )(?<!return )(?<!response )"
     r"(?<!country )(?<!area )(?<!result )(?<!http )(?<!grpc )\b"
     rf"(code(?:(?:\s+\w+){{0,3}}\s+(?:is|was|reads)\s+|\s*:\s+|,\s+|\s+))"
-    rf"(?:\d(?:[ -]?\d){{3,9}}|{SPOKEN_NUMBER})(?![\w.]*\d)",
+    rf"(?:\d(?:[ -]?\d){{3,9}}|{SPOKEN_NUMBER}|"
+    rf"(?=[\w-]{{0,20}}\d)(?=[\w-]{{0,20}}[A-Z])(?-i:[A-Z\d]{{2,8}}(?:-[A-Z\d]{{2,8}}){{0,4}}))(?![\w.]*\d)",
     re.I,
 )
 _CODE_FIRST = re.compile(
@@ -76,9 +138,22 @@ _CODE_FIRST = re.compile(
 )
 
 
+# Of a word with letters and digits so many digits that nobody says it but to name something of theirs.
+_SAID_MIXED = re.compile(
+    r"(?<![\w$€£])(?=[\w/-]{0,40}[A-Za-z])[A-Za-z0-9]+(?:[/-][A-Za-z0-9]+)*(?![\w%])"
+)
+_MANY_DIGITS = 5
+
+
+def without_spoken_dates(text: str) -> str:
+    """The text without dates of birth as people say them, whatever stands before."""
+    return _SLASHED_OLD_DATE.sub("[date]", _SPOKEN_OLD_DATE.sub("[date]", text))
+
+
 def without_owned(text: str) -> str:
     """The text without numbers that the words before them give away."""
-    text = _BORN.sub(r"\1[date]", text)
+    text = _BORN_AFTER.sub("[date]", text)
+    text = _SHORT_BORN.sub(r"\1[date]", _BORN.sub(r"\1[date]", text))
     text = _OLD_DATE.sub("[date]", text)
     text = _INTERNATIONAL.sub("[phone]", text)
     text = _IBAN.sub(_iban, text)
@@ -89,15 +164,17 @@ def without_owned(text: str) -> str:
 
 def has_numbers(text: str) -> bool:
     """Whether there is anything that `without_numbers` would look at in a program's text."""
-    return bool(_RUN.search(text) or _LONG.search(text) or _SSN.search(text))
+    return bool(
+        _RUN.search(text) or _LONG.search(text) or _NATIONAL.search(text) or _SSN.search(text)
+    )
 
 
 def without_numbers(text: str, *, said: bool) -> str:
     """The text without long numbers; without runs of four digits if it was `said`."""
-    text = _SSN.sub("[ssn]", text)
+    text = _SSN.sub("[ssn]", _NATIONAL.sub("[number]", text))
     text = _RUN.sub(_kind, text)
     text = _LONG.sub("[number]", text)
-    return _SAID_RUN.sub("[number]", text) if said else text
+    return _SAID_RUN.sub("[number]", _SAID_MIXED.sub(_said, text)) if said else text
 
 
 def _iban(found: re.Match[str]) -> str:
@@ -107,6 +184,11 @@ def _iban(found: re.Match[str]) -> str:
     compact = found[0].replace(" ", "")
     likely = sum(c.isdigit() for c in compact) >= 10 and len(compact) >= 15
     return "[iban]" if likely or iban.is_valid(compact) else found[0]
+
+
+def _said(found: re.Match[str]) -> str:
+    many = sum(c.isdigit() for c in found[0]) >= _MANY_DIGITS
+    return "[number]" if many else found[0]
 
 
 def _kind(found: re.Match[str]) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
-_DIGIT = r"(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|niner)"
-_TENS = (
+DIGIT = r"(?:zero|oh|o|nought|one|two|three|four|five|six|seven|eight|nine|niner)"
+TENS = (
     r"(?:ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|"
     r"thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+)
+MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
 ORDINAL = (
     r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|"
@@ -20,10 +24,46 @@ _OTHER = (
     r"|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve"  # Spanish
     r"|zéro|un|deux|trois|quatre|cinq|sept|huit|neuf)"  # French; `six` is English too
 )
-_WORD = rf"(?:(?:double|triple|treble)[ -])?(?:{_DIGIT}|{_TENS}|{_OTHER}|\d)\b"
+_WORD = rf"(?:(?:double|triple|treble)[ -])?(?:{DIGIT}|{TENS}|{_OTHER}|\d)\b"
 _GAP = r"(?:[\s,.;-]+(?:(?:and then|then|dash|hyphen|um|uh|er)[\s,.]+)?)"
 # An amount, a time or a count is no code: "two hundred", "five thirty p.m.", "three of them".
 _NO_CODE = r"(?![\s-]+(?:hundred|thousand|million|percent|dollars|euros|o'clock|a\.?m\b|p\.?m\b))"
+
+
+ANY_NUMBER_WORD = rf"(?:{DIGIT}|{TENS}|{_OTHER}|hundred|thousand)"
+"""One word of a number."""
+_SPELLING = (
+    r"(?:alpha|alfa|bravo|charlie|delta|echo|foxtrot|golf|hotel|india|juliett?|kilo|lima|mike|"
+    r"november|oscar|"
+    r"papa|quebec|romeo|sierra|tango|uniform|victor|whiskey|x[ -]?ray|yankee|zulu)"  # ICAO
+)
+_LETTER = (
+    rf"(?:(?:(?:capital|double|upper ?case|lower ?case) )?(?:[A-Za-z](?![\w'’])(?: (?:for|"
+    rf"as in) [A-Za-z]+)?|double[- ]?u)"
+    rf"|{_SPELLING})"
+)
+_TOKEN = rf"(?:{_WORD}|{_LETTER}|\d{{1,4}}\b)"
+LETTERS_AND_NUMBERS = rf"(?:{_TOKEN}(?:{_GAP}{_TOKEN}){{2,12}})"
+"""Letters and numbers one after another, as codes are read out."""
+_MIXED = re.compile(rf"(?<![\w'’-]){_TOKEN}(?:{_GAP}{_TOKEN}){{2,40}}(?![\w'’])", re.I)
+_EACH = re.compile(
+    rf"(?<![\w-])(?:(?P<letter>{_LETTER})(?![\w-])|(?P<number>{_WORD}|\d{{1,4}}\b))", re.I
+)
+_YEAR = re.compile(
+    rf"(?:(?:nineteen|twenty)[ -](?:(?:oh|o)[ -])?(?:{TENS}|{DIGIT})(?:[ -]{DIGIT})?"
+    rf"|two thousand(?: and)? {DIGIT})",
+    re.I,
+)
+_SPELLED = re.compile(
+    rf"(?<![\w'’-]){_LETTER}(?:[\s,.;-]+{_LETTER}){{3,40}}(?![\w'’])"
+    r"|(?<![\w-])[A-Z](?:-[A-Z]){3,40}(?![\w-])",
+    re.I,
+)
+_TECHNICAL_BEFORE = re.compile(
+    r"\b(?:error|version|release|room|channel|highway|flight|status|http)(?: code| number)? $", re.I
+)
+_LEAST_NUMBERS = 3
+_LEAST_MIXED = 5
 
 
 def _run(least: int) -> re.Pattern[str]:
@@ -34,9 +74,11 @@ _FOUR, _THREE = _run(4), _run(3)
 _REPEATED = re.compile(
     rf"\b(?:double|triple|treble)[ -]{_WORD}(?:{_GAP}{_WORD}){{2,}}{_NO_CODE}", re.I
 )
-_ANY_WORD = re.compile(rf"\b(?:{_DIGIT}|{_TENS}|{_OTHER})\b", re.I)
+_ANY_WORD = re.compile(rf"\b(?:{DIGIT}|{TENS}|{_OTHER})\b", re.I)
 
-SPOKEN_NUMBER = rf"{_WORD}(?:{_GAP}{_WORD})+"
+SPOKEN_DATE = rf"{_WORD}(?:{_GAP}{_WORD}){{1,6}}"
+"""A date as numbers in words."""
+SPOKEN_NUMBER = rf"{_WORD}(?:{_GAP}{_WORD}){{1,40}}"
 """A number as words, for patterns that find it by what stands before it."""
 
 
@@ -69,6 +111,29 @@ def without_spoken(text: str, *, said: bool) -> str:
         return text
 
     def instead(found: re.Match[str]) -> str:
+        if said and (
+            _YEAR.fullmatch(found[0])
+            or _TECHNICAL_BEFORE.search(text[max(0, found.start() - 20) : found.start()])
+        ):
+            return found[0]
         return "[number]" if _ANY_WORD.search(found[0]) else found[0]
 
-    return (_THREE if said else _FOUR).sub(instead, _REPEATED.sub("[number]", text))
+    text = _REPEATED.sub("[number]", text)
+    if said:
+        text = _MIXED.sub(_mixed, text)
+    return (_THREE if said else _FOUR).sub(instead, text)
+
+
+def without_spelled(text: str) -> str:
+    """The text with words that somebody spells, letter by letter, as `[name]`."""
+    return _SPELLED.sub("[name]", text)
+
+
+def _mixed(found: re.Match[str]) -> str:
+    each = list(_EACH.finditer(found[0]))
+    letters = [one["letter"] for one in each if one["letter"]]
+    numbers = len(each) - len(letters)
+    # "a" and "I" are words as well.
+    spelled = any(letter not in ("a", "i", "I") for letter in letters)
+    many = numbers >= _LEAST_NUMBERS or (numbers >= 2 and len(each) >= _LEAST_MIXED)
+    return "[number]" if spelled and many else found[0]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from meshkit.redaction.spoken import MONTH
+
 _FIRST, _LAST = 0xF0000, 0xFFFFD
 _ASIDE = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
 
@@ -33,8 +35,10 @@ _TECHNICAL = re.compile(
         (
             r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b",  # UUID
             r"\b20[1-9]\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?\b",
-            r"(?<![\w.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5}|/\d\d?)?(?![\w.])",
-            r"(?<![\w:.])\[?(?=[0-9a-fA-F:]{0,40}(?:::|[a-fA-F]))[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?(?::\d{1,5})?",
+            r"(?<![\w.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|"
+            r"1?\d?\d)){3}(?::\d{1,5}|/\d\d?)?(?![\w.])",
+            r"(?<![\w:.])\[?(?=[0-9a-fA-F:]{0,40}(?:::|"
+            r"[a-fA-F]))[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?(?::\d{1,5})?",
             r"\b(?:sessions|agents|scenarios|tools|leases|pools|calls|turns|projects|subscriptions|"
             r"operations|traces)/(?!\+?\d{9,})[\w.~-]+(?:/(?!\d{9,})[\w.~-]+)*",
             r"\b0x[0-9a-fA-F]+\b",
@@ -58,7 +62,31 @@ _TECHNICAL = re.compile(
 )
 
 
-def set_aside(text: str) -> tuple[str, list[str]]:
+# What people do say of that kind: versions, builds, error numbers, counts, years.
+_SAID = re.compile(
+    r"\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
+    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}:\d{1,5}\b|"
+    r"\b(?-i:(?=[0-9a-f]*[a-f])(?=[a-f]*\d)[0-9a-f]{12,64})\b"
+    r"|\b20[1-9]\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)"
+    r"|\b(?:ip|node|pod|host|worker|shard)-[a-z0-9-]{2,60}\b"
+    r"|\b(?:(?:from|between) )?(?:19[5-9]\d|20[0-4]\d) (?:to|until|till|and|or|-) (?:19[5-9]\d|"
+    r"20[0-4]\d)\b"
+    r"|\b(?:offset|epoch|sequence|seq|timestamp|pid|generation|revision|commit|bytes|count) \d{1,19}\b"
+    r"|(?<![\w.])\d{1,3}\.\d{1,2}\.\d{3,5}\.\d{1,4}(?![\w.])"
+    r"|[$€£]\s?\d[\d,]*(?:\.\d\d?)?"
+    rf"|(?<![\w+.-])\d[\d_,]*(?:\.\d+)?\s?{_UNITS}\b"
+    r"|\b(?:build|version|release|error|errno|count|model|limit|series|windows|office|size|page|"
+    r"line|row|total|job|offset|pid|port|column|shard|chunk|frame|attempt|retry|lag|epoch|"
+    r"sequence|seq|revision|generation|timestamp|status|exit|channel|flight|route|room|chapter|"
+    r"section|article) (?:code |number )?\d{1,6}\b(?![- ]?\d)"
+    r"|\b(?:in|since|from|until|till|by|before|after|the|for|of|and|during|year|early|late|around|"
+    r"model|" + MONTH + r"),? "
+    r"(?:19[5-9]\d|20[0-4]\d)\b(?![-/ ]?\d)",
+    re.I,
+)
+
+
+def set_aside(text: str, *, said: bool = False) -> tuple[str, list[str]]:
     """The text with its technical tokens as single characters, and the tokens in order."""
     tokens: list[str] = []
     text = _ASIDE.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -69,7 +97,7 @@ def set_aside(text: str) -> tuple[str, list[str]]:
         tokens.append(found[0])
         return chr(_FIRST + len(tokens) - 1)
 
-    return _TECHNICAL.sub(aside, text), tokens
+    return (_SAID if said else _TECHNICAL).sub(aside, text), tokens
 
 
 def put_back(text: str, tokens: list[str]) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from meshkit.redaction.numbers import has_numbers, without_numbers, without_owned
+from meshkit.redaction.addresses import without_addresses
+from meshkit.redaction.numbers import (
+    has_numbers,
+    without_numbers,
+    without_owned,
+    without_spoken_dates,
+)
 from meshkit.redaction.people import without_people
 from meshkit.redaction.secrets import without_emails, without_secrets
-from meshkit.redaction.spoken import without_spoken
+from meshkit.redaction.spoken import without_spelled, without_spoken
 from meshkit.redaction.technical import put_back, set_aside
+from meshkit.redaction.unmarked import without_unmarked
 
 _CACHED_CHARACTERS = 200
 
@@ -30,7 +37,8 @@ def _short(text: str) -> str:
 
 def _redacted(text: str) -> str:
     text = without_owned(without_emails(without_secrets(text)))
-    text = without_people(without_spoken(text, said=False))
+    text = without_addresses(without_people(without_spoken(text, said=False)), said=False)
+    text = without_unmarked(text, said=False)
     if not has_numbers(text):
         return text
     text, tokens = set_aside(text)
@@ -40,8 +48,10 @@ def _redacted(text: str) -> str:
 def redact_said(text: str) -> str:
     """What somebody said without personal data: stricter, since nobody says ports or ids.
 
-    Runs of four digits and of three number words go too.
+    Runs of four digits and of three number words go too, and words that are used as names.
     """
-    text = without_owned(without_emails(without_secrets(text)))
-    text = without_people(without_spoken(text, said=True))
-    return without_numbers(text, said=True)
+    text = without_addresses(without_emails(without_secrets(text)), said=True)
+    text, tokens = set_aside(without_owned(without_spoken_dates(text)), said=True)
+    text = without_people(without_spelled(without_spoken(text, said=True)))
+    text = without_unmarked(without_numbers(text, said=True), said=True)
+    return put_back(text, tokens)
