@@ -7,8 +7,9 @@ their own, with short deadlines, so that a collector that is away costs nothing 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from meshkit import metrics
@@ -54,15 +55,16 @@ async def measured(service: str, version: str, settings: MeshSettings) -> AsyncI
     provider = _provider(service, version, readers)
     metrics.switch(OtelInstruments(provider))
     sampling = asyncio.create_task(metrics.sampling())
-    try:
-        yield port
-    finally:
-        sampling.cancel()
-        await asyncio.gather(sampling, return_exceptions=True)
-        metrics.switch(None)
-        await off_the_loop(
-            lambda: _end(provider, stop), RING_FLUSH_SECONDS if near else FLUSH_SECONDS
-        )
+    with _silent_exporters() if near else nullcontext():
+        try:
+            yield port
+        finally:
+            sampling.cancel()
+            await asyncio.gather(sampling, return_exceptions=True)
+            metrics.switch(None)
+            await off_the_loop(
+                lambda: _end(provider, stop), RING_FLUSH_SECONDS if near else FLUSH_SECONDS
+            )
 
 
 class OtelInstruments:
@@ -93,6 +95,19 @@ def _provider(service: str, version: str, readers: list[Any]) -> MeterProvider:
 
     resource = Resource.create({"service.name": service, "service.version": version})
     return MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
+
+
+@contextmanager
+def _silent_exporters() -> Iterator[None]:
+    """Say nothing of a ring that is away: it comes and goes with the gateway beside us, and whoever
+    started both need do nothing."""
+    exporters = logging.getLogger("opentelemetry.exporter.otlp")
+    level = exporters.level
+    exporters.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        exporters.setLevel(level)
 
 
 def _pushing(endpoint: str, each_seconds: float) -> Any:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.latencies import percentile
-from meshkit.ring import AttributeValue, RingSpan, RingTrace
+from meshkit.ring import RingSpan, RingTrace
 from meshkit.ring_series import RingSeries
 
 MAX_FAILURES = 20
@@ -33,7 +33,7 @@ def call_row(trace: RingTrace) -> dict[str, Any]:
         "scenario": "",
         "cost": None,
         "reason": "",
-        "agents": _in_order(_agent(span) for span in answers),
+        "agents": _in_order(span.attributes.get("gen_ai.agent.name") for span in answers),
         "turns": len(answers),
         "first_frame_ms": percentile(to_first_frame, 0.5) if to_first_frame else None,
         "slow_turns": sum(span.attributes.get("voicemesh.slow") is True for span in answers),
@@ -142,10 +142,6 @@ def _failure(trace: RingTrace, span: RingSpan) -> dict[str, Any]:
         "reason": str(span.attributes.get("error.type", "")),
         "at_ms": _ms(span.ended - trace.began),
     }
-
-
-def _agent(span: RingSpan) -> AttributeValue | None:
-    return span.attributes.get("gen_ai.agent.name") or span.attributes.get("voicemesh.agent")
 
 
 def _in_order(names: Iterable[Any]) -> list[str]:

@@ -36,6 +36,8 @@ async def scripted_mesh(
     environment: Mapping[str, str] | None = None,
     print_line: Print = silent,
     adapt: Callable[[Part], Part] = lambda part: part,
+    *,
+    ring: bool = False,
 ) -> AsyncIterator[LocalMesh]:
     """The mesh with a scripted engine, its model a scripted one with these arguments."""
     ports, model_port = Ports.free(), Ports.free().planner
@@ -46,6 +48,7 @@ async def scripted_mesh(
                 data=Path(folder),
                 print_line=print_line,
                 adapt=adapt,
+                ring=ring,
                 environment={
                     "PYTHONPATH": str(ROOT),
                     "VOICEMESH_SPEECH_PROVIDER": ENGINE,

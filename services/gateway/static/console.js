@@ -6,7 +6,7 @@ const EACH_MS = 3000;
 const ANSWER_MS = 10000;
 const STAGES = ["final", "first_token", "first_segment", "first_audio", "first_frame"];
 const SERVICES = ["gateway", "orchestrator", "speech-pool", "tool-executor", "session-store"];
-const state = { key: "", paused: false, chosen: "", metric: "", open: new Set(), shown: new Map(), timer: 0 };
+const state = { key: "", paused: false, chosen: "", turn: "", metric: "", open: new Set(), shown: new Map(), timer: 0 };
 
 const byId = (id) => document.getElementById(id);
 
@@ -72,7 +72,7 @@ function showCalls(calls) {
   show("calls", [calls, state.chosen], () => {
     if (!calls.length) return empty("No call yet. Make one from another terminal:", 'voicemesh call --text "What is my balance?"');
     return table("calls", [
-      ["began", (call) => clock(call.began)],
+      ["began", (call) => clock(call.began), "whole"],
       ["session", (call) => make("button", { type: "button", classes: "link", text: call.session, data: { focus: call.session }, on: () => choose(call.session) })],
       ["state", (call) => make("span", { text: call.state + (call.reason ? `: ${call.reason.replaceAll("_", " ")}` : ""), classes: call.state === "live" ? "live" : "soft" })],
       ["length", (call) => length(call.duration_ms), "number"],
@@ -88,6 +88,7 @@ function showCalls(calls) {
 
 function choose(session) {
   state.chosen = session;
+  state.turn = "";
   state.open.clear();
   history.replaceState(null, "", session ? `#${encodeURIComponent(session)}` : location.pathname);
   refresh();
@@ -97,7 +98,7 @@ function showCall(call) {
   byId("call").hidden = !state.chosen;
   byId("call-title").textContent = `Call ${state.chosen}`;
   const requests = byId("requests").checked;
-  show("call-body", [call, requests, [...state.open]], () => {
+  show("call-body", [call, requests, state.turn, [...state.open]], () => {
     if (!state.chosen) return [];
     if (call.problem) return empty(call.problem);
     return call.traces.flatMap((trace) => [
@@ -117,8 +118,8 @@ function turnBars(trace) {
     make("h3", { text: "Turns, from the end of speech to the first frame (milliseconds)" }),
     legend(STAGES, (stage) => `stage_${stage}`),
     table("turns", [
-      ["turn", (span) => span.attributes["voicemesh.turn"]],
-      ["agent", (span) => span.attributes["gen_ai.agent.name"] || span.attributes["voicemesh.agent"]],
+      ["turn", (span) => turnButton(span.attributes["voicemesh.turn"])],
+      ["agent", (span) => span.attributes["gen_ai.agent.name"]],
       ["outcome", (span) => make("span", { text: span.attributes["voicemesh.outcome"] + (span.attributes["error.type"] ? `: ${span.attributes["error.type"]}` : ""), classes: span.failed ? "bad-text" : "" })],
       ["parts", (span) => make("div", { classes: "track", "aria-hidden": "true" },
         ...stages(span).map((stage) => piece(stage.name, stage.start_ms - span.start_ms, stage.duration_ms, longest, `${stage.name.slice(6)}: ${whole(stage.duration_ms)} ms`)))],
@@ -128,27 +129,62 @@ function turnBars(trace) {
   ];
 }
 
+function turnButton(turn) {
+  return make("button", { type: "button", classes: "link", text: turn, data: { focus: `turn ${turn}` }, "aria-pressed": state.turn === turn, on: () => chooseTurn(turn) });
+}
+
+function chooseTurn(turn) {
+  state.turn = state.turn === turn ? "" : turn;
+  refresh();
+}
+
+// From when to when spans are drawn: the chosen turn, or all of the trace.
+function windowOf(trace) {
+  const own = trace.spans.filter((span) => state.turn && span.attributes["voicemesh.turn"] === state.turn);
+  if (!own.length) return { from: 0, all: trace.duration_ms };
+  const from = Math.min(...own.map((span) => span.start_ms));
+  return { from, all: Math.max(...own.map((span) => span.start_ms + span.duration_ms)) - from };
+}
+
 function spanBars(trace, requests) {
-  const shown = trace.spans.filter((span) => requests || !span.name.includes("/") || span.failed);
+  const { from, all } = windowOf(trace);
+  const inside = (span) => span.start_ms < from + all && span.start_ms + span.duration_ms > from;
+  const shown = trace.spans.filter((span) => inside(span) && (requests || !span.name.includes("/") || span.failed));
   const rows = [];
+  const depths = new Map(trace.spans.map((span) => [span.id, -1]));
+  const visible = new Set(shown);
+  for (const span of trace.spans) {  // parents come before children
+    depths.set(span.id, (depths.get(span.parent) ?? -1) + (visible.has(span) ? 1 : 0));
+  }
   for (const span of shown) {
     const service = SERVICES.includes(span.service) ? span.service : "";
-    const name = make("button", { type: "button", classes: "link", text: span.name, data: { focus: span.id }, "aria-expanded": state.open.has(span.id), on: () => toggle(span.id) });
+    const name = make("button", { type: "button", classes: "link", text: shortName(span.name), title: span.name, data: { focus: span.id }, "aria-expanded": state.open.has(span.id), on: () => toggle(span.id) });
     const label = make("span", {}, make("span", { classes: `swatch ${service}`, title: span.service }), name);
-    label.style.paddingLeft = `${Math.min(span.depth, 12) * 12}px`;
+    label.style.paddingLeft = `${Math.min(depths.get(span.id), 12) * 12}px`;
     rows.push(make("tr", {},
       make("td", {}, label),
-      make("td", {}, make("div", { classes: "track", "aria-hidden": "true" }, piece(`${service} ${span.failed ? "failed" : ""}`, span.start_ms, span.duration_ms, trace.duration_ms, span.name))),
-      make("td", { classes: "number", text: whole(span.start_ms) }),
+      make("td", {}, make("div", { classes: "track", "aria-hidden": "true" }, drawn(span, service, from, all))),
+      make("td", { classes: "number", text: whole(span.start_ms - from) }),
       make("td", { classes: `number ${span.failed ? "bad-text" : ""}`, text: span.duration_ms.toFixed(span.duration_ms < 10 ? 2 : 0) })));
     if (state.open.has(span.id)) rows.push(make("tr", {}, make("td", { colspan: 4, classes: "attributes" }, ...attributeLines(span))));
   }
   const heads = ["span", "", "begins, ms", "takes, ms"].map((text, at) => make("th", { text, scope: "col", classes: at > 1 ? "number" : "" }));
+  const title = state.turn ? `Spans while turn ${state.turn} went on` : "Spans of the whole call; choose a turn above to see it closer";
   return [
-    make("h3", { text: "Spans" }), legend(SERVICES, (name) => name),
+    make("h3", { text: title }), legend(SERVICES, (name) => name),
     make("table", { classes: "spans", "aria-label": "spans" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
   ];
 }
+
+// The part of a span that lies in the window.
+function drawn(span, service, from, all) {
+  const begin = Math.max(0, span.start_ms - from);
+  const end = Math.min(all, span.start_ms + span.duration_ms - from);
+  return piece(`${service} ${span.failed ? "failed" : ""}`, begin, end - begin, all, `${span.service}: ${span.name}`);
+}
+
+// Of a request the service and method, without the package.
+const shortName = (name) => (name.includes("/") ? name.slice(name.lastIndexOf(".", name.indexOf("/")) + 1) : name);
 
 function attributeLines(span) {
   const told = [["service", span.service], ["id", span.id], ...Object.entries(span.attributes)];
@@ -169,7 +205,7 @@ function showTimes(rows) {
     return table("turn times", [
       ["scenario", (row) => row.scenario], ["agent", (row) => row.agent], ["after", (row) => row.cause], ["turns", (row) => row.turns, "number"],
       ...STAGES.map((stage) => [stage.replaceAll("_", " "), (row) => three(row, stage), "number"]),
-      ["mouth to ear: p50 / p95 / p99", (row) => make("strong", { text: three(row, "mouth_to_ear") }), "number"],
+      ["mouth to ear", (row) => make("strong", { text: three(row, "mouth_to_ear") }), "number"],
     ], rows);
   });
 }
@@ -212,10 +248,16 @@ function showErrors(calls, series) {
   });
 }
 
-const amount = (number) => (number === null ? "past the last" : Number(number.toPrecision(4)).toLocaleString(undefined, { maximumSignificantDigits: 4 }));
+const amount = (number) => (number === null ? "(past the last bucket)" : Number(number.toPrecision(4)).toLocaleString(undefined, { maximumSignificantDigits: 4 }));
+
+function quantity(value, unit) {
+  if (value === null || unit === "1") return amount(value);
+  return unit === "s" && value < 1 ? `${amount(value * 1000)} ms` : `${amount(value)} ${unit}`;
+}
+
 const told = (one) => (one.kind === "histogram"
-  ? (one.count ? `${one.count} ×, mean ${amount(one.mean)} ${one.unit}, p50 ≤ ${amount(one.p50_at_most)}, p95 ≤ ${amount(one.p95_at_most)}` : "0 ×")
-  : `${amount(one.value)}${one.unit === "1" ? "" : ` ${one.unit}`}`);
+  ? (one.count ? `${one.count.toLocaleString()} times, mean ${quantity(one.mean, one.unit)}, p50 ≤ ${quantity(one.p50_at_most, one.unit)}, p95 ≤ ${quantity(one.p95_at_most, one.unit)}` : "never")
+  : quantity(one.value, one.unit));
 
 function showMetrics(series, withHistory) {
   const wanted = byId("find").value.trim().toLowerCase();

@@ -23,9 +23,12 @@ def a_span(
     ended: float = 1,
     service: str = "gateway",
     failed: bool = False,
-    **attributes: AttributeValue,
+    agent: str = "",
+    slow: bool = False,
 ) -> RingSpan:
-    named = {SESSION: "s1", **{f"voicemesh.{k}": v for k, v in attributes.items()}}
+    named: dict[str, AttributeValue] = {SESSION: "s1", "voicemesh.slow": slow}
+    if agent:
+        named["gen_ai.agent.name"] = agent
     times = BEGAN + int(began * SECOND), BEGAN + int(ended * SECOND)
     return RingSpan(service, name, "t", id, parent, *times, named, failed)
 
@@ -38,9 +41,9 @@ def a_trace(*spans: RingSpan) -> RingTrace:
 
 CALL = (
     a_span("1", name="call", ended=20),
-    a_span("2", "1", "answer", 1, 1.5, agent="concierge", slow=False),
+    a_span("2", "1", "answer", 1, 1.5, agent="concierge"),
     a_span("3", "1", "answer", 5, 7, agent="fraud", slow=True),
-    a_span("4", "1", "answer", 9, 10, agent="concierge", slow=False),
+    a_span("4", "1", "answer", 9, 10, agent="concierge"),
     a_span("5", "3", "execute_tool", 5, 6, "tool-executor", failed=True),
 )
 
@@ -74,7 +77,7 @@ def test_a_waterfall_goes_from_parents_to_children_in_the_order_of_time() -> Non
     rows = [(row["id"], row["depth"], row["start_ms"]) for row in told["spans"]]
     assert rows == [("1", 0, 0), ("2", 1, 1_000), ("3", 1, 5_000), ("5", 2, 5_000), ("4", 1, 9_000)]
     assert (told["complete"], told["duration_ms"], told["dropped_spans"]) == (True, 20_000, 0)
-    assert told["spans"][1]["attributes"]["voicemesh.agent"] == "concierge"
+    assert told["spans"][1]["attributes"]["gen_ai.agent.name"] == "concierge"
 
 
 def test_a_span_whose_parent_is_not_here_stands_at_the_top() -> None:

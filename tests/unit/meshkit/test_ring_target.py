@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 import pytest
@@ -43,7 +44,9 @@ def test_a_ring_has_a_port_that_others_know(port: int) -> None:
         MeshSettings(telemetry_ring_port=port)
 
 
-async def test_a_ring_that_is_gone_holds_up_nobody() -> None:
+async def test_a_ring_that_is_gone_holds_up_nobody_and_is_not_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     settings = MeshSettings(telemetry_ring_port=NOBODY)
     async with measured("gateway", "1", settings), traced("gateway", "1", settings):
         metrics.gauge("voicemesh_calls_live", 1)
@@ -51,3 +54,5 @@ async def test_a_ring_that_is_gone_holds_up_nobody() -> None:
             await asyncio.sleep(0)
         ending = time.monotonic()
     assert time.monotonic() - ending < TO_COLLECTOR.flush_seconds, "a collector is given more"
+    assert [record.name for record in caplog.records if "opentelemetry" in record.name] == []
+    assert logging.getLogger("opentelemetry.exporter.otlp").level == logging.NOTSET, "as before"
