@@ -13,12 +13,13 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Self, cast
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 import redis
 from redis import exceptions
 from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
 from redis.retry import Retry
 
 from memory.entra import SCOPE, Credential, EntraCredentials
@@ -39,9 +40,11 @@ Plain = str | bytes | int | float
 class AzureRedisManager:
     """One Redis, as an async context manager or closed by `aclose`.
 
-    What is not given is read from REDIS_HOST, REDIS_PORT, REDIS_ACCESS_KEY, REDIS_USER_NAME and
-    REDIS_SCOPE. With `credential` tokens are used, else the key, else nothing. `ssl_ca_certs`: PEM
-    file of the CAs to trust; default: the machine's. `timeout`: seconds an operation may take.
+    What is not given is read from REDIS_HOST, REDIS_PORT, REDIS_ACCESS_KEY, REDIS_USER_NAME,
+    REDIS_SCOPE and REDIS_USE_CLUSTER. With `credential` tokens are used, else the key, else nothing.
+    `use_cluster`: the host is of a cluster whose nodes clients must know, as Azure's clustering
+    policy OSS; all have the host's certificate. `ssl_ca_certs`: PEM file of the CAs to trust;
+    default: the machine's. `timeout`: seconds an operation may take.
     Raises ValueError without a host, RedisTLSRefused for that file, and MeshError
     (STORE_UNAVAILABLE, STORE_FULL) from each operation.
     """
@@ -57,6 +60,7 @@ class AzureRedisManager:
         user_name: str | None = None,
         scope: str | None = None,
         *,
+        use_cluster: bool | None = None,
         timeout: float = 2.0,
         ssl_ca_certs: str | None = None,
     ) -> None:
@@ -74,11 +78,18 @@ class AzureRedisManager:
         )
         self._url = f"{'rediss' if ssl else 'redis'}://{secret}{host}:{_port(host, port)}/{db}"
         self._timeout = timeout
-        self._tls = RedisTLS(ca=ssl_ca_certs or "")
+        if use_cluster is None:
+            use_cluster = os.environ.get("REDIS_USE_CLUSTER", "").lower() in ("1", "true", "yes")
+        self._host, self._cluster = host, use_cluster
+        self._tls = RedisTLS(ca=ssl_ca_certs or "", name=host if use_cluster else "")
         self._hot = HotStore(
-            self._url, timeout=timeout, credentials=self._credentials, tls=self._tls
+            self._url,
+            timeout=timeout,
+            credentials=self._credentials,
+            cluster=use_cluster,
+            tls=self._tls,
         )
-        self._blocking: redis.Redis | None = None
+        self._blocking: redis.Redis | RedisCluster | None = None
         self._save = load_script("memory", "save_memo")
 
     async def __aenter__(self) -> Self:
@@ -113,7 +124,9 @@ class AzureRedisManager:
 
     async def delete_value_async(self, *keys: str) -> int:
         """Delete keys of whatever kind; how many there were."""
-        return int(await self._hot.command("UNLINK", *keys))
+        if not self._cluster:
+            return int(await self._hot.command("UNLINK", *keys))
+        return sum([int(await self._hot.command("UNLINK", key)) for key in keys])
 
     async def expire_async(self, key: str, seconds: float) -> bool:
         """Have a key live for so long from now; False if there is none."""
@@ -155,7 +168,12 @@ class AzureRedisManager:
         """All fields of a hash. Blocks for `timeout` seconds at most."""
         try:
             found = cast("dict[bytes, bytes]", self._blocking_client().hgetall(key))
-        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+        except (
+            exceptions.ConnectionError,
+            exceptions.TimeoutError,
+            exceptions.RedisClusterException,
+            OSError,
+        ) as error:
             over_tls = explained(error) if self._url.startswith("rediss:") else ""
             raise MeshError(
                 Reason.STORE_UNAVAILABLE,
@@ -194,17 +212,24 @@ class AzureRedisManager:
             args += (len(part), *part)
         await self._hot.run(self._save, _memo_keys(session_id), args)
 
-    def _blocking_client(self) -> redis.Redis:
+    def _blocking_client(self) -> redis.Redis | RedisCluster:
         if self._blocking is None:
-            self._blocking = redis.Redis.from_url(
-                self._url,
-                socket_timeout=self._timeout,
-                socket_connect_timeout=self._timeout,
-                retry=Retry(NoBackoff(), 1),
-                protocol=2,
-                credential_provider=self._credentials,
-                **({"ssl_ca_certs": self._tls.ca} if self._tls.ca else {}),
-            )
+            options: dict[str, Any] = {
+                "socket_timeout": self._timeout,
+                "socket_connect_timeout": self._timeout,
+                "retry": Retry(NoBackoff(), 1),
+                "protocol": 2,
+                "credential_provider": self._credentials,
+            }
+            if self._tls.ca:
+                options["ssl_ca_certs"] = self._tls.ca
+            if (
+                self._cluster
+            ):  # nodes are dialled by the host's name, for which their certificate is
+                options["address_remap"] = lambda address: (self._host, address[1])
+                self._blocking = RedisCluster.from_url(self._url, **options)
+            else:
+                self._blocking = redis.Redis.from_url(self._url, **options)
         return self._blocking
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from memory.azure_redis import AzureRedisManager
 from memory.hotstore import HotStore
+from memory.memo import MemoManager
 from memory.subscriptions import Subscriptions
 from memory.tls import RedisTLS
 from meshkit.errors import MeshError, Reason
@@ -155,6 +157,30 @@ async def test_the_manager_has_tls_by_default_blocking_or_not(
             await wary.ping_async()
         with pytest.raises(MeshError, match="not trusted"):
             wary.get_session_data("h")
+
+
+async def test_the_manager_knows_all_nodes_of_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They tell their addresses, and have the certificate of the host alone."""
+    host, resolve = "cache.example.com", socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda name, *more, **named: resolve("127.0.0.1" if name == host else name, *more, **named),
+    )
+    monkeypatch.setenv("REDIS_USE_CLUSTER", "true")
+    async with redis_cluster_over_tls(tmp_path, host) as first:
+        where = AzureRedisManager(host=host, port=first.port, ssl_ca_certs=first.files.ca)
+        async with where as manager:
+            for number in range(20):
+                await manager.store_session_data_async(f"h{number}", {"n": number})
+                assert manager.get_session_data(f"h{number}") == {"n": str(number)}
+            assert await manager.delete_value_async(*(f"h{n}" for n in range(20)), "none") == 20
+            memo = MemoManager.from_redis("s", manager)
+            memo.append_to_history("user", "Hello")
+            await memo.persist_to_redis_async(manager)
+            assert MemoManager.from_redis("s", manager).get_history()
 
 
 def _replace(path: Path, content: bytes) -> None:
