@@ -127,6 +127,13 @@ def failed(reason: str) -> None:
         _mark(trace.get_current_span(), reason)
 
 
+def link(written: str) -> None:
+    """Link the span at hand to earlier work, by what `traceparent` gave; nothing to anything else."""
+    if is_recording() and written:
+        for found in links_to(written):
+            trace.get_current_span().add_link(found.context)
+
+
 def traceparent() -> str:
     """The span at hand as W3C has it, for work that may be taken up elsewhere; empty: none."""
     carrier: dict[str, str] = {}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from meshkit import metrics
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
-from meshkit.telemetry import failed, span
+from meshkit.telemetry import failed, link, span, traceparent
 from tool_executor.attempts import Attempts, CountedHere
 from tool_executor.audit import Audit
 from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, Held, is_claimed, run_of
+from tool_executor.known import AskedApart, Known
 from tool_executor.ledger import Ledger
 from tool_executor.limits import Demand
 from tool_executor.outcomes import (
@@ -75,6 +76,7 @@ class Execution:
         *,
         attempts: Attempts | None = None,
         safeguards: Safeguards | None = None,
+        known: Known | None = None,
         limits: Limits = DEFAULT_LIMITS,
         max_runs: int,
         kept_outcomes: int,
@@ -83,6 +85,7 @@ class Execution:
         self._audit, self._claims, self._limits = audit, claims, limits
         self._attempts = attempts or CountedHere()
         self._safeguards = safeguards or without_store(records)
+        self._before = known or AskedApart(records, claims)
         self._slots = Slots(max_runs)
         self._runs = Runs(kept_outcomes)
         self._ledger = Ledger()
@@ -99,11 +102,22 @@ class Execution:
         Cancelling this stops waiting, not the tool. `listener` hears of a long tool's progress.
         """
         content = (request.tool, request.session, request.arguments_json)
-        run = self._runs.once(request.request_id, *content, start=lambda: self._run(request))
+        ours = False
+
+        def start() -> Awaitable[Outcome]:
+            nonlocal ours
+            ours = True
+            return self._run(request)
+
+        run = self._runs.once(request.request_id, *content, start=start)
         if listener is None:
-            return await run
-        with self._steering.listening(request.request_id, listener):
-            return await run
+            outcome = await run
+        else:
+            with self._steering.listening(request.request_id, listener):
+                outcome = await run
+        if outcome.earlier or not ours:
+            link(outcome.traceparent)
+        return outcome
 
     def cancel(self, request_id: str) -> None:
         """Stop a run, if it is under way here and its tool declares that safe."""
@@ -151,8 +165,7 @@ class Execution:
         once, it is not decided again."""
         if not is_claimed(tool):
             return await self._verified(tool, request), None
-        earlier = self._claims.earlier(run_of(tool, request))
-        return await asyncio.gather(self._verified(tool, request), earlier)
+        return await self._before.before(request.session, run_of(tool, request))
 
     async def _verified(self, tool: Tool, request: Request) -> Verified:
         """What the policy reads. Without the store, only what reads and asks for nothing may run."""
@@ -260,6 +273,7 @@ class Execution:
             gen_ai__operation__name="execute_tool",
             gen_ai__tool__name=tool.name,
         ):
+            told_by = traceparent()
             answer = await self._answer(tool, given, context)
             seconds = time() - began
             outcome = "failed" if isinstance(answer, Failure) else "ok"
@@ -267,8 +281,9 @@ class Execution:
             if isinstance(answer, Failure):
                 failed(answer.reason)
         if isinstance(answer, Failure):
-            return Outcome(failure=answer, seconds=seconds)
-        return await self._concluded(tool, request, answer, verified, seconds)
+            return Outcome(failure=answer, seconds=seconds, traceparent=told_by)
+        concluded = await self._concluded(tool, request, answer, verified, seconds)
+        return dataclasses.replace(concluded, traceparent=told_by)
 
     async def _answer(self, tool: Tool, given: Any, context: ToolContext) -> ToolResult | Failure:
         again = tool.effect is not Effect.EFFECTFUL

@@ -37,6 +37,8 @@ class Outcome:
     """Time in the tool's body; None if it did not run."""
     earlier: bool = field(default=False, compare=False)
     """Whether it was read from the store: another request, or another pod, came to it."""
+    traceparent: str = field(default="", compare=False)
+    """Span of the run, for whoever is given the outcome again."""
 
     @property
     def succeeded(self) -> bool:
@@ -64,7 +66,7 @@ def refusal(reason: str, message: str, *, retryable: bool = False) -> Outcome:
 
 def written(outcome: Outcome) -> ToolOutcome:
     """The outcome as it goes over the wire and into the store; times are whole microseconds."""
-    told = ToolOutcome()
+    told = ToolOutcome(traceparent=outcome.traceparent)
     if outcome.failure is None:
         told.result_json = outcome.result_json
     else:
@@ -87,8 +89,14 @@ def read(told: ToolOutcome) -> Outcome:
             failure=Failure(failure.reason, failure.message, failure.retryable),
             seconds=seconds,
             earlier=True,
+            traceparent=told.traceparent,
         )
-    return Outcome(result_json=told.result_json, seconds=seconds, earlier=True)
+    return Outcome(
+        result_json=told.result_json,
+        seconds=seconds,
+        earlier=True,
+        traceparent=told.traceparent,
+    )
 
 
 def duration(seconds: float) -> Duration:

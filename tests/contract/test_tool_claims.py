@@ -13,8 +13,11 @@ from typing import Any
 import grpc
 import pytest
 
+from meshkit.context import new_trace
 from meshkit.errors import MeshError, Reason, from_rpc_error
+from meshkit.telemetry import configure_tracing
 from tests.support.executor import RunningExecutor, running_executor
+from tests.support.otlp_sink import otlp_sink
 from tests.support.store import RunningStore, running_store
 from tests.support.store_calls import GATEWAY_A, GATEWAY_B, acquire, append, create, ended, journal
 from tool_executor.audit import AuditLog
@@ -132,6 +135,24 @@ async def test_another_pod_answers_the_same_byte_for_byte(pods: Pods, tool: str)
         deterministic=True
     )
     assert pods.effects == [RUN]
+
+
+@pytest.mark.parametrize("again", ["a", "b"])
+async def test_who_is_given_an_outcome_again_links_to_the_span_of_the_run(
+    pods: Pods, again: str
+) -> None:
+    pods.in_a.go.set()
+    with otlp_sink() as sink:
+        tracing = configure_tracing("tool-executor", "1", sink.endpoint)
+        for pod in (pods.a, getattr(pods, again)):
+            with new_trace():
+                await pod.send(asked())
+        await tracing.aclose()
+    (run,) = [span for span in sink.spans if span.name == "execute_tool act"]
+    first, second = [span for span in sink.spans if span.name.endswith("/ExecuteTool")]
+    assert (first.id, first.links) == (run.parent, ())
+    assert second.trace != first.trace
+    assert second.links == ((run.trace, run.id),)
 
 
 async def test_the_audit_log_tells_one_run_and_one_answer_again(

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from meshkit.context import outgoing_metadata
 from meshkit.endpoints import endpoint_source
 from meshkit.errors import from_rpc_error
 from meshkit.fleet import Fleet
@@ -60,7 +61,8 @@ class RunningExecutor:
         """The answer to it. Raises MeshError."""
         heartbeats = 0
         try:
-            async for message in self.stub.ExecuteTool(request, timeout=timeout):
+            answers = self.stub.ExecuteTool(request, timeout=timeout, metadata=outgoing_metadata())
+            async for message in answers:
                 if message.HasField("outcome"):
                     return Answer(message.outcome, heartbeats)
                 heartbeats += 1

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voicemesh/tools/v1/outcome.proto\x12\x12voicemesh.tools.v1\x1a\x1egoogle/protobuf/duration.proto\"\x9a\x01\n\x0bToolOutcome\x12\x15\n\x0bresult_json\x18\x01 \x01(\tH\x00\x12\x32\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolFailureH\x00\x12\x35\n\x12\x65xecution_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\n\x07outcome\"A\n\x0bToolFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n voicemesh/tools/v1/outcome.proto\x12\x12voicemesh.tools.v1\x1a\x1egoogle/protobuf/duration.proto\"\xaf\x01\n\x0bToolOutcome\x12\x15\n\x0bresult_json\x18\x01 \x01(\tH\x00\x12\x32\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1f.voicemesh.tools.v1.ToolFailureH\x00\x12\x35\n\x12\x65xecution_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0btraceparent\x18\x08 \x01(\tB\t\n\x07outcome\"A\n\x0bToolFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voicemesh.tools.v1.outcome_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TOOLOUTCOME']._serialized_start=89
-  _globals['_TOOLOUTCOME']._serialized_end=243
-  _globals['_TOOLFAILURE']._serialized_start=245
-  _globals['_TOOLFAILURE']._serialized_end=310
+  _globals['_TOOLOUTCOME']._serialized_end=264
+  _globals['_TOOLFAILURE']._serialized_start=266
+  _globals['_TOOLFAILURE']._serialized_end=331
 # @@protoc_insertion_point(module_scope)

@@ -9,14 +9,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ToolOutcome(_message.Message):
-    __slots__ = ("result_json", "failure", "execution_duration")
+    __slots__ = ("result_json", "failure", "execution_duration", "traceparent")
     RESULT_JSON_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_DURATION_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     result_json: str
     failure: ToolFailure
     execution_duration: _duration_pb2.Duration
-    def __init__(self, result_json: _Optional[str] = ..., failure: _Optional[_Union[ToolFailure, _Mapping]] = ..., execution_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, result_json: _Optional[str] = ..., failure: _Optional[_Union[ToolFailure, _Mapping]] = ..., execution_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class ToolFailure(_message.Message):
     __slots__ = ("reason", "message", "retryable")
