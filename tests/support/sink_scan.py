@@ -89,13 +89,16 @@ class _Reading(logging.Handler):
 
 @contextmanager
 def watching_logs(scan: SinkScan) -> Iterator[None]:
-    """Read what our loggers tell within the block."""
+    """Read what our loggers tell within the block, however little a test wants to hear."""
     ours, handler = logging.getLogger("voicemesh"), _Reading(scan)
+    before = ours.level
+    ours.setLevel(logging.DEBUG)
     ours.addHandler(handler)
     try:
         yield
     finally:
         ours.removeHandler(handler)
+        ours.setLevel(before)
 
 
 @contextmanager
