@@ -93,7 +93,7 @@ def make_registry(
     """
     registry = Registry()
     try:
-        registry.add_all(shipped_tools(knowledge, settings.data_folder))
+        registry.add_all(shipped_tools(knowledge, settings))
         add_installed(registry, skip={OWN_ENTRY_POINT})
         if settings.tools_folder:
             add_folder(registry, Path(settings.tools_folder))

@@ -74,6 +74,13 @@ class ToolExecutorSettings(MeshSettings):
     embeddings_api_key: SecretStr = Field(
         SecretStr(""), description="Key for the embeddings endpoint; empty: it asks for none."
     )
+    embeddings_min_score: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="Similarity below which a passage is about something else; it belongs to the"
+        " embedding model. Unset: the known value of a known model, otherwise none.",
+    )
     embeddings_seconds: float = Field(
         3.0, gt=0, le=60, description="Seconds that embedding a caller's question may take."
     )
@@ -81,6 +88,11 @@ class ToolExecutorSettings(MeshSettings):
         "",
         description="Folder of collections with Markdown files; empty: the shipped corpus, or what the"
         " container of Cosmos DB holds.",
+    )
+    knowledge_full_text: bool = Field(
+        True,
+        description="Whether passages that hold the exact terms of a question, such as a product code,"
+        " are ranked higher too; of the index in this process.",
     )
     cosmos_endpoint: str = Field(
         "",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from meshkit.logging import get_logger
 from meshkit.startup import StartupError
 from tool_executor.embeddings import OpenAIEmbedder
 from tool_executor.knowledge import Knowledge, KnowledgeBase, read_corpus, shipped_corpus
 from tool_executor.settings import ToolExecutorSettings
 
+logger = get_logger("tool_executor.wiring")
+
 INDEX_FILE = "knowledge.sqlite3"
+MIN_SCORES = {"all-MiniLM-L6-v2": 0.22}
+"""By embedding model, chosen on the shipped questions: `python -m tests.load.knowledge_eval`."""
 
 
 def make_embedder(settings: ToolExecutorSettings) -> OpenAIEmbedder:
@@ -33,7 +38,23 @@ def make_knowledge_base(settings: ToolExecutorSettings, embedder: OpenAIEmbedder
         embedder,
         cache,
         question_seconds=settings.embeddings_seconds,
+        full_text=settings.knowledge_full_text,
     )
+
+
+def min_score(settings: ToolExecutorSettings) -> float:
+    """Below this a passage is about something else; -1, which nothing is below, for a model of which
+    nobody has said it."""
+    if settings.embeddings_min_score is not None:
+        return settings.embeddings_min_score
+    known = MIN_SCORES.get(settings.embeddings_model)
+    if known is None:
+        logger.warning(
+            "no least similarity is known for the embedding model; set embeddings_min_score",
+            extra={"model": settings.embeddings_model},
+        )
+        return -1.0
+    return known
 
 
 def _make_cosmos(settings: ToolExecutorSettings, embedder: OpenAIEmbedder) -> Knowledge:

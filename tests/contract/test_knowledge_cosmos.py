@@ -17,7 +17,7 @@ from tool_executor.knowledge import Knowledge, KnowledgeBase, KnowledgeUnavailab
 from tool_executor.knowledge.cosmos import COLLECTIONS_SECONDS, CosmosKnowledge
 from tool_executor.settings import ToolExecutorSettings
 from tool_executor.tools.knowledge_base import KnowledgeTools
-from tool_executor.wiring import make_embedder, make_knowledge_base
+from tool_executor.wiring import MIN_SCORES, make_embedder, make_knowledge_base
 from toolkit import Registry, tools_of
 from toolkit.local import execute
 
@@ -173,7 +173,7 @@ async def test_a_model_that_changed_under_its_name_is_told(shelf: Shelf) -> None
 async def test_the_tool_names_its_source(shelf: Shelf) -> None:
     base = shelf.make(CORPUS, Embedder())
     await base.prepare()
-    registry = Registry(tools_of(KnowledgeTools(base)))
+    registry = Registry(tools_of(KnowledgeTools(base, MIN_SCORES["all-MiniLM-L6-v2"])))
     asked = {"query": "apple", "collection": "policies", "top_k": 5}
     found = await execute(registry, "search_knowledge_base", asked)
     assert (found["success"], found["source"]) == (True, shelf.source)

@@ -114,7 +114,7 @@ async def search() -> bool:
     random = np.random.default_rng(1)
     vectors = random.standard_normal((PASSAGES, DIMENSIONS)).astype(np.float32)
     passages = [Passage("c", "f.md", f"p{n}", "text") for n in range(PASSAGES)]
-    index = VectorIndex(passages, list(vectors))
+    index = VectorIndex(passages, list(vectors), full_text=True)
     embedder = OpenAIEmbedder(
         base_url=f"http://127.0.0.1:{port}/v1", model="all-MiniLM-L6-v2", api_key=""
     )
@@ -125,7 +125,7 @@ async def search() -> bool:
             began = time.perf_counter()
             query = np.asarray((await embedder.embed([question], 5.0))[0], np.float32)
             embedded = time.perf_counter()
-            index.nearest(query, top_k=5)
+            index.nearest(query, question=question, top_k=5)
             searching.append((time.perf_counter() - embedded) * 1e3)
             embedding.append((embedded - began) * 1e3)
     await embedder.aclose()

@@ -1,8 +1,9 @@
 """The knowledge base: passages, embedded once, found by meaning.
 
-`passages` makes them from Markdown, `index` keeps and searches their vectors; here the two meet
-what embeds, in one process. `cosmos` does the same in Cosmos DB, behind the port in `ports`. Nothing
-is embedded twice: vectors are kept by content, so that a changed document costs only its own passages.
+`passages` makes them from Markdown, `index` keeps and searches their vectors, `fulltext` finds exact
+terms beside them; here they meet what embeds, in one process. `cosmos` does the same in Cosmos DB,
+behind the port in `ports`. Nothing is embedded twice: vectors are kept by content, so that a changed
+document costs only its own passages.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ __all__ = [
 
 
 class KnowledgeBase:
-    """Searches a corpus by meaning. The index is made at the first need, or by `prepare`."""
+    """Searches a corpus by meaning; with `full_text`, by exact terms beside it. The index is made at
+    the first need, or by `prepare`."""
 
     source = "local_vector"
     """What the result names as its source."""
@@ -49,8 +51,9 @@ class KnowledgeBase:
         cache_file: Path | None,
         *,
         question_seconds: float = 3.0,
+        full_text: bool = False,
     ) -> None:
-        self._read, self._embedder = read, embedder
+        self._read, self._embedder, self._full_text = read, embedder, full_text
         self._question_seconds = question_seconds
         self._cache = VectorCache(cache_file)
         self._index: VectorIndex | None = None
@@ -76,7 +79,7 @@ class KnowledgeBase:
         if len(vector) != index.dimensions:
             self._index = None  # the model behind the name is another one now
             raise KnowledgeUnavailable("the embedding model changed; the index is made anew")
-        return index.nearest(vector, collection=collection, top_k=top_k)
+        return index.nearest(vector, question=query, collection=collection, top_k=top_k)
 
     async def collections(self) -> list[str]:
         """Names of the collections. Raises KnowledgeUnavailable."""
@@ -96,7 +99,8 @@ class KnowledgeBase:
             known |= batch
             await asyncio.to_thread(self._cache.add, model, batch)
         await asyncio.to_thread(self._cache.keep_only, model, known)
-        return VectorIndex(passages, [known[digest] for digest in digests])
+        vectors = [known[digest] for digest in digests]
+        return await asyncio.to_thread(VectorIndex, passages, vectors, full_text=self._full_text)
 
     async def _dimensions(self, known: dict[str, Vector]) -> set[int]:
         """The lengths of the vectors at hand and of what the model gives now."""

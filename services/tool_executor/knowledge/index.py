@@ -19,11 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from meshkit.logging import get_logger
+from tool_executor.knowledge.fulltext import TextIndex, fused
 from tool_executor.knowledge.passages import Passage
 
 logger = get_logger("tool_executor.knowledge")
 
 Vector = npt.NDArray[np.float32]
+FUSED = 50
+"""Passages of each order that are fused."""
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS vectors"
@@ -103,12 +106,18 @@ def _made(where: str) -> sqlite3.Connection:
 
 
 class VectorIndex:
-    """Passages with their vectors, to be searched. Never changes."""
+    """Passages with their vectors, to be searched. Never changes.
 
-    def __init__(self, passages: Sequence[Passage], vectors: Sequence[Vector]) -> None:
+    With `full_text`, those that hold a question's exact terms are ranked higher too.
+    """
+
+    def __init__(
+        self, passages: Sequence[Passage], vectors: Sequence[Vector], *, full_text: bool = False
+    ) -> None:
         self._passages = list(passages)
         self._matrix = _unit(np.stack(vectors)) if vectors else np.zeros((0, 0), np.float32)
         self._collections = np.array([passage.collection for passage in passages])
+        self._texts = TextIndex(passage.text for passage in passages) if full_text else None
 
     def __len__(self) -> int:
         return len(self._passages)
@@ -123,21 +132,34 @@ class VectorIndex:
         """Names of the collections, sorted."""
         return sorted({passage.collection for passage in self._passages})
 
-    def nearest(self, query: Vector, *, collection: str = "", top_k: int = 5) -> list[Hit]:
-        """The nearest passages, best first; of one collection, or of all."""
+    def nearest(
+        self, query: Vector, *, question: str = "", collection: str = "", top_k: int = 5
+    ) -> list[Hit]:
+        """The nearest passages, best first; of one collection, or of all.
+
+        `question` is what the query is the vector of, for its exact terms. Scores are cosines, in
+        whatever order.
+        """
         if not self._passages:
             return []
         scores = self._matrix @ _unit(query[None, :])[0]
         if collection:
             scores = np.where(self._collections == collection, scores, -np.inf)
-        count = min(top_k, len(self._passages))
-        best = np.argpartition(-scores, count - 1)[:count]
-        ordered = best[np.argsort(-scores[best], kind="stable")]
+        exact = self._texts.holding(question, FUSED) if self._texts and question else []
+        order = _best(scores, max(FUSED, top_k) if exact else top_k)
+        found = fused(order, exact) if exact else order
         return [
             Hit(self._passages[i], round(float(scores[i]), 4))
-            for i in ordered
+            for i in found
             if np.isfinite(scores[i])
-        ]
+        ][:top_k]
+
+
+def _best(scores: Vector, most: int) -> list[int]:
+    """Positions of the highest scores, the highest first."""
+    count = min(most, len(scores))
+    best = np.argpartition(-scores, count - 1)[:count]
+    return [int(i) for i in best[np.argsort(-scores[best], kind="stable")]]
 
 
 def _unit(vectors: Vector) -> Vector:

@@ -11,9 +11,6 @@ from toolkit import Effect, ToolResult, tool
 
 logger = get_logger("tool_executor.knowledge_base")
 
-MIN_SCORE = 0.22
-"""Below this the nearest passage is about something else. For all-MiniLM-L6-v2, chosen on
-corpus/questions.yaml; another model wants another."""
 SPOKEN_CHARACTERS = 320
 """About twenty seconds of speech."""
 EVERYWHERE = "general"
@@ -39,10 +36,11 @@ class SearchArguments(BaseModel, extra="forbid"):
 
 
 class KnowledgeTools:
-    """The tool that answers from documents."""
+    """The tool that answers from documents. Passages whose score is below `min_score` are about
+    something else; which that is belongs to the embedding model."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self._knowledge = knowledge
+    def __init__(self, knowledge: Knowledge, min_score: float) -> None:
+        self._knowledge, self._min_score = knowledge, min_score
 
     @tool(
         "Answer a question about the bank's rules, fees, cards and services from its documents."
@@ -66,7 +64,7 @@ class KnowledgeTools:
         except (KnowledgeUnavailable, CorpusInvalid) as error:
             logger.warning("knowledge base not available", extra={"cause": str(error)})
             return self._result(False, UNAVAILABLE, [])
-        near = [hit for hit in hits if hit.score >= MIN_SCORE]
+        near = [hit for hit in hits if hit.score >= self._min_score]
         return self._result(True, _answer(near), near)
 
     def _result(self, success: bool, message: str, hits: list[Hit]) -> ToolResult:

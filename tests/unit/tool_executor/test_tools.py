@@ -18,14 +18,17 @@ from tool_executor.knowledge import (
     read_corpus,
     shipped_corpus,
 )
+from tool_executor.settings import ToolExecutorSettings
 from tool_executor.tools import shipped_tools
 from tool_executor.tools.accounts import AccountTools
 from tool_executor.tools.knowledge_base import KnowledgeTools
 from tool_executor.tools.verification import VerificationTools
+from tool_executor.wiring import MIN_SCORES, min_score
 from toolkit import Effect, Registry, tools_of
 from toolkit.local import execute
 
 TODAY = date(2026, 11, 24)
+MIN_SCORE = MIN_SCORES["all-MiniLM-L6-v2"]
 
 
 class Embedder:
@@ -54,7 +57,7 @@ def registry(embedder: Embedder) -> Registry:
     groups = (
         VerificationTools(customers),
         AccountTools(customers, today=lambda: TODAY),
-        KnowledgeTools(knowledge),
+        KnowledgeTools(knowledge, MIN_SCORE),
     )
     return Registry(tool for group in groups for tool in tools_of(group))
 
@@ -240,12 +243,14 @@ async def test_the_embeddings_endpoint_is_down(registry: Registry, embedder: Emb
 
 async def test_a_corpus_that_cannot_be_read(embedder: Embedder, tmp_path: Path) -> None:
     knowledge = KnowledgeBase(lambda: read_corpus(tmp_path / "none"), embedder, None)
-    result = await search(Registry(tools_of(KnowledgeTools(knowledge))), query="overdraft fee")
+    result = await search(
+        Registry(tools_of(KnowledgeTools(knowledge, MIN_SCORE))), query="overdraft fee"
+    )
     assert result["success"] is False
 
 
 def test_every_tool_is_declared_for_model_and_planner(embedder: Embedder) -> None:
-    tools = shipped_tools(KnowledgeBase(list, embedder, None))
+    tools = shipped_tools(KnowledgeBase(list, embedder, None), ToolExecutorSettings(data_folder=""))
     assert len(tools) == 5
     for tool in tools:
         examples = re.search(r"\. For example: (.+)$", tool.description)
@@ -255,3 +260,16 @@ def test_every_tool_is_declared_for_model_and_planner(embedder: Embedder) -> Non
         assert acts == bool(tool.policy.confirm), "what acts asks first"
         assert tool.policy.shows is not None
         assert tool.parameters["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("told", "least"),
+    [
+        ({}, 0.22),
+        ({"embeddings_min_score": 0.4}, 0.4),
+        ({"embeddings_model": "another"}, -1.0),
+        ({"embeddings_model": "another", "embeddings_min_score": 0.7}, 0.7),
+    ],
+)
+def test_the_least_score_belongs_to_the_embedding_model(told: dict[str, Any], least: float) -> None:
+    assert min_score(ToolExecutorSettings(**told)) == least
