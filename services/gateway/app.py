@@ -34,7 +34,7 @@ def make_app(
     settings: GatewaySettings,
     shown: console.Console | None = None,
 ) -> FastAPI:
-    """The app. Without a control key nobody is asked for one, and tasks are told to nobody."""
+    """The app. Without a control key nobody is asked for one."""
     app = FastAPI(title="voicemesh gateway", openapi_url=None)
     app.state.calls = calls
     app.state.readiness = readiness
@@ -43,12 +43,11 @@ def make_app(
     app.state.console = shown or console.Console()
     app.include_router(_health)
     app.include_router(console.page)
-    app.include_router(
-        console.router, dependencies=[Depends(console.only_from_here), Depends(_authorised)]
-    )
+    from_here = [Depends(console.only_from_here), Depends(_authorised)]
+    app.include_router(console.router, dependencies=from_here)
     app.include_router(_calls)
     app.include_router(_latency)
-    app.include_router(diagnostics.router, dependencies=[Depends(_authorised)])
+    app.include_router(diagnostics.router, dependencies=from_here)
     answer_problems(app)
     return app
 

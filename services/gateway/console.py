@@ -97,7 +97,7 @@ async def get_page() -> Response:
 async def get_static(name: str) -> Response:
     """Its script and its style."""
     if name not in _STATIC:
-        raise Problem(404, f"The console has no {name!r}; open /console.")
+        raise Problem(404, "The console has no such file; open /console.")
     return _static(name, _STATIC[name])
 
 
@@ -106,8 +106,8 @@ async def only_from_here(request: Request) -> None:
     if not request.app.state.control_key and not is_loopback(_host(request)):
         raise Problem(
             403,
-            "Without a control key the console answers to localhost and 127.0.0.1 only; open it by"
-            " one of them, or set VOICEMESH_CONTROL_KEY.",
+            "Without a control key this answers to localhost and 127.0.0.1 only; ask by one of"
+            " them, or set VOICEMESH_CONTROL_KEY.",
         )
 
 
@@ -144,7 +144,7 @@ async def get_call(session: Session, request: Request) -> Response:
     if not traces:
         raise Problem(
             404,
-            f"No spans of session {session} are kept. They arrive a few seconds after what they"
+            "No spans of this session are kept. They arrive a few seconds after what they"
             " tell of; GET /api/v1/console/calls lists the calls that are known.",
         )
     return JSONResponse({"session": session, "traces": [waterfall(trace) for trace in traces]})

@@ -49,7 +49,9 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        detail = f"{request.method} is not served at this path; see the gateway's README for what is."
+        detail = (
+            f"{request.method} is not served at this path; see the gateway's README for what is."
+        )
         return problem_response(Problem(error.status_code, detail, dict(error.headers or {})))
 
     @app.exception_handler(RequestValidationError)

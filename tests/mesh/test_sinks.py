@@ -128,6 +128,8 @@ PROBLEMS = (
     (f"diagnostics/profile?seconds={planted.ACCOUNT}", planted.CONTROL_KEY),
     (f"diagnostics/profile?seconds={quote(NAME)}", planted.CONTROL_KEY),
     (f"{planted.PHONE}", planted.CONTROL_KEY),
+    (f"console/calls/{planted.PHONE.replace(' ', '')}", planted.CONTROL_KEY),
+    (f"../../console/{quote(NAME)}", ""),
 )
 """Paths of the control plane that are refused, with the key that is shown; 401, 404 and 422."""
 
@@ -245,5 +247,5 @@ async def test_every_service_was_told_of_in_every_sink_of_its_own(told: Told) ->
     assert "gateway.call.Call" in told.sinks["tasks"], "the call was under way"
     assert told.sinks["profile"].count('"sample_count"') > len(SERVICES)
     assert re.findall(r'"status": (\d+)', told.sinks["problems"]) == [
-        "401", "404", "404", "422", "422", "404",
+        "401", "404", "404", "422", "422", "404", "404", "404",
     ]  # fmt: skip
