@@ -93,6 +93,20 @@ def test_the_environment_and_its_file_say(tmp_path: Path) -> None:
         _said({"VOICEMESH_CONFIG": str(tmp_path / "nowhere.yaml")})
 
 
+def test_only_with_a_ring_are_the_services_told_its_port() -> None:
+    variable = "VOICEMESH_TELEMETRY_RING_PORT"
+    for ring, port in ((True, "14317"), (False, None)):
+        parts = mesh_parts(Ports(), "redis://x", DATA, {}, planner=True, ring=ring)
+        told = {part.name: part.environment.get(variable) for part in parts}
+        assert told.pop("planner") is None
+        assert set(told.values()) == {port}
+
+
+def test_a_collector_of_ones_own_is_not_overridden() -> None:
+    for part in mesh_parts(Ports(), "redis://x", DATA, {}, planner=False, ring=True):
+        assert not {name for name in part.environment if "OTLP" in name}
+
+
 def test_free_ports_differ() -> None:
     ports = Ports.free()
     taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
