@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshkit.names import ToolRun, tool_request_id
-from session_store.records import event_body, timestamp
+from session_store.records import claim_of, event_body, run_field
 from session_store.runner import ScriptRunner, milliseconds
 from session_store.watches import SessionWatches
 from voicemesh.session.v1.claim_pb2 import ToolClaim
@@ -61,7 +61,7 @@ class ToolClaims:
         """Ask for leave to run a tool."""
         token = claimant.token or secrets.token_hex(16)
         args = (
-            _field(run),
+            run_field(run),
             claimant.fingerprint,
             claimant.holder,
             claimant.epoch,
@@ -75,7 +75,7 @@ class ToolClaims:
 
     async def renew(self, run: ToolRun, token: str, ttl: float, timeout: float) -> None:
         """Keep a claim alive."""
-        args = (_field(run), token, milliseconds(ttl))
+        args = (run_field(run), token, milliseconds(ttl))
         await self._run("renew_claim", run.session, args, timeout=timeout)
 
     async def complete(
@@ -86,12 +86,12 @@ class ToolClaims:
         answered = JournalEvent(tool=ToolAnswered(request_id=name, outcome=outcome))
         event_id = f"{run.turn}/r{run.round}/{run.ordinal}"
         body = outcome.SerializeToString(deterministic=True)
-        args = (_field(run), token, body, event_id, event_body(answered))
+        args = (run_field(run), token, body, event_id, event_body(answered))
         await self._run("complete_tool", run.session, args, timeout=timeout, durable=True)
 
     async def get(self, run: ToolRun, timeout: float) -> SeenClaim:
         """The claim as it stands."""
-        reply = await self._run("get_claim", run.session, [_field(run)], timeout=timeout)
+        reply = await self._run("get_claim", run.session, [run_field(run)], timeout=timeout)
         return _seen(run, reply)
 
     async def wait(self, run: ToolRun, max_wait: float, timeout: float) -> SeenClaim:
@@ -107,18 +107,6 @@ class ToolClaims:
                 await feed.next(left)
 
 
-def _field(run: ToolRun) -> str:
-    return f"{run.turn}/{run.round}/{run.ordinal}"
-
-
 def _seen(run: ToolRun, reply: Sequence[Any], token: str = "") -> SeenClaim:
-    state, holder, expires, outcome, left, granted = reply
-    claim = ToolClaim(
-        request_id=tool_request_id(*run),
-        state=f"STATE_{state.decode()}",
-        holder=holder.decode(),
-        expire_time=timestamp(expires),
-    )
-    if claim.state == ToolClaim.STATE_DONE:
-        claim.outcome.ParseFromString(outcome)
-    return SeenClaim(claim, left / 1000, token if granted else "")
+    *told, left, granted = reply
+    return SeenClaim(claim_of(run, told), left / 1000, token if granted else "")

@@ -11,7 +11,8 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from meshkit.names import session_name
+from meshkit.names import ToolRun, session_name, tool_request_id
+from voicemesh.session.v1.claim_pb2 import ToolClaim
 from voicemesh.session.v1.journal_event_pb2 import JournalEvent, VerifiedRecord
 from voicemesh.session.v1.ownership_pb2 import CallOwner
 from voicemesh.session.v1.session_store_pb2 import Session
@@ -71,6 +72,25 @@ def verified_of(session_id: str, etag: bytes | None, record: bytes | None) -> Ve
     verified.name = f"{session_name(session_id)}/verified"
     verified.etag = (etag or b"").decode()
     return verified
+
+
+def run_field(run: ToolRun) -> str:
+    """What the fields of a run's claim begin with."""
+    return f"{run.turn}/{run.round}/{run.ordinal}"
+
+
+def claim_of(run: ToolRun, told: Sequence[Any]) -> ToolClaim:
+    """The claim on a run, from what a script tells of it: state, holder, expiry, outcome."""
+    state, holder, expires, outcome = told
+    claim = ToolClaim(
+        request_id=tool_request_id(*run),
+        state=f"STATE_{state.decode()}",
+        holder=holder.decode(),
+        expire_time=timestamp(expires),
+    )
+    if claim.state == ToolClaim.STATE_DONE:
+        claim.outcome.ParseFromString(outcome)
+    return claim
 
 
 def record_body(verified: VerifiedRecord) -> bytes:

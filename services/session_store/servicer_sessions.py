@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshkit.errors import invalid
-from meshkit.names import session_id, verified_session_id
+from meshkit.names import parse_tool_request_id, session_id, verified_session_id
 from session_store.budgets import budget, session_ttl
 from session_store.changes import checked_id, checked_session_id, masked_change, new_session
 from session_store.paging import SESSIONS, page_size, place_of, token_of
@@ -87,10 +87,13 @@ class SessionServicer(SessionStoreServiceServicer):
     async def GetVerified(
         self, request: pb.GetVerifiedRequest, context: Context
     ) -> pb.GetVerifiedResponse:
-        """Read what the session has proved."""
+        """Read what the session has proved, and a claim with it if asked to."""
         name = verified_session_id(request.name)
-        verified = await self._store.get_verified(name, self._budget(context))
-        return pb.GetVerifiedResponse(verified=verified)
+        run = parse_tool_request_id(request.request_id) if request.request_id else None
+        if run and run.session != name:
+            raise invalid("request_id", "is of another session")
+        verified, claim = await self._store.get_verified(name, self._budget(context), run)
+        return pb.GetVerifiedResponse(verified=verified, claim=claim)
 
     async def SetVerified(
         self, request: pb.SetVerifiedRequest, context: Context

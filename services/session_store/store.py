@@ -13,21 +13,25 @@ from typing import Any, NamedTuple
 
 from memory.scripts import Value
 from meshkit.errors import MeshError, Reason
+from meshkit.names import ToolRun
 from session_store.changes import MAX_CONTEXT_KEYS, SessionChange
 from session_store.index import SessionIndex
 from session_store.paging import Place
 from session_store.records import (
+    claim_of,
     event_body,
     event_of,
     events_of,
     fill_session,
     owner_of,
     record_body,
+    run_field,
     session_of,
     verified_of,
 )
 from session_store.refusals import accepted
 from session_store.runner import ScriptRunner, milliseconds
+from voicemesh.session.v1.claim_pb2 import ToolClaim
 from voicemesh.session.v1.journal_event_pb2 import (
     JournalEvent,
     OwnerChanged,
@@ -126,11 +130,15 @@ class SessionStore:
             session_id, await self._run("update_session", session_id, args, timeout=timeout)
         )
 
-    async def get_verified(self, session_id: str, timeout: float) -> VerifiedRecord:
-        """What the session has proved."""
-        return verified_of(
-            session_id, *await self._run("get_verified", session_id, timeout=timeout)
-        )
+    async def get_verified(
+        self, session_id: str, timeout: float, run: ToolRun | None = None
+    ) -> tuple[VerifiedRecord, ToolClaim | None]:
+        """What the session has proved; and the claim on a run, if there is one."""
+        args = [run_field(run)] if run else []
+        reply = await self._run("get_verified", session_id, args, timeout=timeout)
+        etag, record, *claims = reply
+        claim = claim_of(run, claims[0][1:5]) if run and claims else None
+        return verified_of(session_id, etag, record), claim
 
     async def set_verified(
         self, session_id: str, verified: VerifiedRecord, timeout: float

@@ -24,6 +24,7 @@ from tool_executor.claims import StoredClaims
 from tool_executor.confirmation import StoredJournal
 from tool_executor.execution import Execution
 from tool_executor.knowledge import CorpusInvalid, Knowledge, KnowledgeUnavailable
+from tool_executor.known import AskedTogether
 from tool_executor.limits import StoredCounters
 from tool_executor.policy import Limits
 from tool_executor.policy_file import NOTHING_SAID, PolicyFile, read_policy
@@ -178,6 +179,7 @@ def make_execution(
             StoredCounters(store, seconds=settings.store_seconds),
             records,
         ),
+        known=AskedTogether(records, claims),
         limits=Limits(in_turn=settings.turn_max_runs, in_call=settings.call_max_runs),
         max_runs=settings.max_runs,
         kept_outcomes=settings.kept_outcomes,

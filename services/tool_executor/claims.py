@@ -130,6 +130,10 @@ class StoredClaims:
             if error.is_reason(Reason.CLAIM_NOT_FOUND):
                 return None
             raise
+        return await self.came_out(run, claim)
+
+    async def came_out(self, run: Run, claim: pb.ToolClaim) -> Outcome | None:
+        """As `earlier`, from the claim that was there."""
         if claim.state == _State.STATE_RUNNING:
             claim = await self._get(run, self._wait)
         if claim.state == _State.STATE_RUNNING and run.rerunnable:

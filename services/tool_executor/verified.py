@@ -13,6 +13,7 @@ from tool_executor.outcomes import Failure
 from tool_executor.policy import OTHER_CLIENT, Verified, accept_proof
 from toolkit import Proof
 from voicemesh.session.v1 import session_store_pb2 as pb
+from voicemesh.session.v1.claim_pb2 import ToolClaim
 from voicemesh.session.v1.journal_event_pb2 import Proof as WrittenProof
 from voicemesh.session.v1.journal_event_pb2 import VerifiedRecord
 from voicemesh.session.v1.session_store_pb2_grpc import SessionStoreServiceStub
@@ -47,6 +48,14 @@ class StoredVerifiedRecords:
         """Raises SESSION_NOT_FOUND, or STORE_UNAVAILABLE for any other failure."""
         return _as_of(await self._get(session), self._clock.now())
 
+    async def read_with_claim(
+        self, session: str, request_id: str
+    ) -> tuple[Verified, ToolClaim | None]:
+        """The same, and the claim on a run in one request, if there is one. Raises as `read`."""
+        answer = await self._answer(session, request_id)
+        claim = answer.claim if answer.HasField("claim") else None
+        return _as_of(answer.verified, self._clock.now()), claim
+
     async def add(self, session: str, level: str, request_id: str, proof: Proof) -> Failure | None:
         """A stale etag is read again and merged once; the rest is the caller's to hear."""
         try:
@@ -72,9 +81,14 @@ class StoredVerifiedRecords:
         raise AssertionError("the second attempt returns or raises")
 
     async def _get(self, session: str) -> VerifiedRecord:
-        request = pb.GetVerifiedRequest(name=f"{session}/verified")
+        record = (await self._answer(session)).verified
+        record.name = f"{session}/verified"
+        return record
+
+    async def _answer(self, session: str, request_id: str = "") -> pb.GetVerifiedResponse:
+        request = pb.GetVerifiedRequest(name=f"{session}/verified", request_id=request_id)
         try:
-            answer = await self._store.unary(
+            answer: pb.GetVerifiedResponse = await self._store.unary(
                 SessionStoreServiceStub,
                 "GetVerified",
                 request,
@@ -83,9 +97,7 @@ class StoredVerifiedRecords:
             )
         except MeshError as error:
             raise _unreadable(error) from None
-        record: VerifiedRecord = answer.verified
-        record.name = request.name
-        return record
+        return answer
 
     async def _set(self, record: VerifiedRecord) -> None:
         # Retrying is safe: the store takes the very same record again as no change.

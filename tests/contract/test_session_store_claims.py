@@ -22,8 +22,10 @@ from tests.support.store_calls import (
     get,
     journal,
     refused,
+    set_verified,
 )
 from voicemesh.session.v1 import claim_pb2 as pb
+from voicemesh.session.v1 import session_store_pb2 as ss
 from voicemesh.tools.v1.outcome_pb2 import ToolFailure, ToolOutcome
 
 RUN = f"{S}/t3/0/1"
@@ -172,6 +174,31 @@ async def test_what_was_never_claimed_is_not_found(store: RunningStore) -> None:
     calls: list[Awaitable[Any]] = [renew(store, "t"), complete(store, "t"), seen(store)]
     for call in calls:
         assert (await refused(call)).reason == "CLAIM_NOT_FOUND"
+
+
+async def test_a_claim_is_read_with_what_was_proved(store: RunningStore) -> None:
+    verified = (await set_verified(store, "c1", "identity")).verified
+    asked = ss.GetVerifiedRequest(name=f"{S}/verified", request_id=RUN)
+    assert await store.sessions.GetVerified(asked) == ss.GetVerifiedResponse(verified=verified)
+    token = (await claim(store)).claim_token
+    running = await store.sessions.GetVerified(asked)
+    assert (running.verified, running.claim) == (verified, await seen(store))
+    await complete(store, token)
+    done = await store.sessions.GetVerified(asked)
+    assert (done.claim.state, done.claim.outcome) == (DONE, OUTCOME)
+    other = ss.GetVerifiedRequest(name=f"{S}/verified", request_id=f"{S}/t3/0/2")
+    assert not (await store.sessions.GetVerified(other)).HasField("claim")
+
+
+@pytest.mark.parametrize(
+    ("request_id", "reason"), [("t3/0/1", "NAME_MALFORMED"), (f"{S}b/t3/0/1", "ARGUMENT_INVALID")]
+)
+async def test_no_claim_of_another_session_is_read(
+    store: RunningStore, request_id: str, reason: str
+) -> None:
+    asked = ss.GetVerifiedRequest(name=f"{S}/verified", request_id=request_id)
+    error = await refused(store.sessions.GetVerified(asked))
+    assert (error.reason, list(error.fields)) == (reason, ["request_id"])
 
 
 async def test_waiting_ends_with_the_outcome(store: RunningStore) -> None:

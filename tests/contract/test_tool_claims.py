@@ -295,10 +295,11 @@ async def test_what_could_not_be_stored_is_answered_and_stored_later(store: Runn
     async with running_executor(registry_of(tool), store.address, **settings) as pod:
         running = asyncio.create_task(pod.send(asked()))
         await tool.begun.wait()
+        waiting = claim_pb2.GetToolClaimRequest(request_id=RUN)
+        await store.claims.GetToolClaim(waiting)  # a script that is new would count as a write
         await store.everywhere("CLIENT", "PAUSE", 1500, "WRITE")
         tool.go.set()
         outcome = (await running).outcome
-        waiting = claim_pb2.GetToolClaimRequest(request_id=RUN)
         assert (await store.claims.GetToolClaim(waiting)).claim.state == RUNNING
         waiting.max_wait.FromSeconds(20)
         stored = (await store.claims.GetToolClaim(waiting, timeout=30)).claim

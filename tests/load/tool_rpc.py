@@ -39,7 +39,6 @@ CALLS = 40
 """Of each kind in a round."""
 MAX_EMPTY_UNARIES = 2.0
 OUTCOME = ToolOutcome(result_json='{"success":true,"message":"Done."}')
-MISSING = grpc.StatusCode.NOT_FOUND
 
 
 def parts(ports: Ports, redis_url: str, folder: str) -> tuple[Part, Part, Part]:
@@ -111,22 +110,16 @@ class Asking:
     async def act(self) -> None:
         """Those of a tool that acts."""
         request_id = self._request_id(next(self._numbers))
-        await asyncio.gather(self.read(), self._earlier(request_id))
+        before = store_pb.GetVerifiedRequest(
+            name=f"{self._session}/verified", request_id=request_id
+        )
+        await self._sessions.GetVerified(before, timeout=5.0)
         claim = claims_pb.ClaimToolRequest(request_id=request_id, fingerprint="f", holder="bench")
         token = (await self._claims.ClaimTool(claim, timeout=5.0)).claim_token
         done = claims_pb.CompleteToolRequest(
             request_id=request_id, claim_token=token, outcome=OUTCOME
         )
         await self._claims.CompleteTool(done, timeout=5.0)
-
-    async def _earlier(self, request_id: str) -> None:
-        try:
-            await self._claims.GetToolClaim(
-                claims_pb.GetToolClaimRequest(request_id=request_id), timeout=5.0
-            )
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not MISSING:
-                raise
 
     def _request_id(self, number: int) -> str:
         return f"{self._session}/t{number}/0/0"

@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from voicemesh.session.v1 import claim_pb2 as voicemesh_dot_session_dot_v1_dot_claim__pb2
 from voicemesh.session.v1 import journal_event_pb2 as voicemesh_dot_session_dot_v1_dot_journal__event__pb2
 from voicemesh.session.v1 import ownership_pb2 as voicemesh_dot_session_dot_v1_dot_ownership__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voicemesh/session/v1/session_store.proto\x12\x14voicemesh.session.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(voicemesh/session/v1/journal_event.proto\x1a$voicemesh/session/v1/ownership.proto\"\xb1\x03\n\x07Session\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08scenario\x18\x02 \x01(\t\x12\x14\n\x0c\x61\x63tive_agent\x18\x03 \x01(\t\x12\x44\n\x0c\x63ontext_json\x18\x04 \x03(\x0b\x32..voicemesh.session.v1.Session.ContextJsonEntry\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x0e\n\x06tenant\x18\x0b \x01(\t\x12.\n\x05owner\x18\x0c \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\x12\x15\n\rlast_sequence\x18\r \x01(\x03\x1a\x32\n\x10\x43ontextJsonEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x96\x01\n\x14\x43reateSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"G\n\x15\x43reateSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\"!\n\x11GetSessionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\"L\n\x13ListSessionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x14ListSessionsResponse\x12/\n\x08sessions\x18\x01 \x03(\x0b\x32\x1d.voicemesh.session.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x01\n\x14UpdateSessionRequest\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\"G\n\x15UpdateSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\"I\n\x14\x44\x65leteSessionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x17\n\x15\x44\x65leteSessionResponse\"\"\n\x12GetVerifiedRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"M\n\x13GetVerifiedResponse\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord\"L\n\x12SetVerifiedRequest\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord\"M\n\x13SetVerifiedResponse\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord2\xe3\x05\n\x13SessionStoreService\x12h\n\rCreateSession\x12*.voicemesh.session.v1.CreateSessionRequest\x1a+.voicemesh.session.v1.CreateSessionResponse\x12_\n\nGetSession\x12\'.voicemesh.session.v1.GetSessionRequest\x1a(.voicemesh.session.v1.GetSessionResponse\x12\x65\n\x0cListSessions\x12).voicemesh.session.v1.ListSessionsRequest\x1a*.voicemesh.session.v1.ListSessionsResponse\x12h\n\rUpdateSession\x12*.voicemesh.session.v1.UpdateSessionRequest\x1a+.voicemesh.session.v1.UpdateSessionResponse\x12h\n\rDeleteSession\x12*.voicemesh.session.v1.DeleteSessionRequest\x1a+.voicemesh.session.v1.DeleteSessionResponse\x12\x62\n\x0bGetVerified\x12(.voicemesh.session.v1.GetVerifiedRequest\x1a).voicemesh.session.v1.GetVerifiedResponse\x12\x62\n\x0bSetVerified\x12(.voicemesh.session.v1.SetVerifiedRequest\x1a).voicemesh.session.v1.SetVerifiedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(voicemesh/session/v1/session_store.proto\x12\x14voicemesh.session.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a voicemesh/session/v1/claim.proto\x1a(voicemesh/session/v1/journal_event.proto\x1a$voicemesh/session/v1/ownership.proto\"\xb1\x03\n\x07Session\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08scenario\x18\x02 \x01(\t\x12\x14\n\x0c\x61\x63tive_agent\x18\x03 \x01(\t\x12\x44\n\x0c\x63ontext_json\x18\x04 \x03(\x0b\x32..voicemesh.session.v1.Session.ContextJsonEntry\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x0e\n\x06tenant\x18\x0b \x01(\t\x12.\n\x05owner\x18\x0c \x01(\x0b\x32\x1f.voicemesh.session.v1.CallOwner\x12\x15\n\rlast_sequence\x18\r \x01(\x03\x1a\x32\n\x10\x43ontextJsonEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x96\x01\n\x14\x43reateSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12.\n\x07session\x18\x02 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12&\n\x03ttl\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"G\n\x15\x43reateSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\"!\n\x11GetSessionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\"L\n\x13ListSessionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x14ListSessionsResponse\x12/\n\x08sessions\x18\x01 \x03(\x0b\x32\x1d.voicemesh.session.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x01\n\x14UpdateSessionRequest\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\"G\n\x15UpdateSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.voicemesh.session.v1.Session\"I\n\x14\x44\x65leteSessionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x17\n\x15\x44\x65leteSessionResponse\"6\n\x12GetVerifiedRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"}\n\x13GetVerifiedResponse\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord\x12.\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x1f.voicemesh.session.v1.ToolClaim\"L\n\x12SetVerifiedRequest\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord\"M\n\x13SetVerifiedResponse\x12\x36\n\x08verified\x18\x01 \x01(\x0b\x32$.voicemesh.session.v1.VerifiedRecord2\xe3\x05\n\x13SessionStoreService\x12h\n\rCreateSession\x12*.voicemesh.session.v1.CreateSessionRequest\x1a+.voicemesh.session.v1.CreateSessionResponse\x12_\n\nGetSession\x12\'.voicemesh.session.v1.GetSessionRequest\x1a(.voicemesh.session.v1.GetSessionResponse\x12\x65\n\x0cListSessions\x12).voicemesh.session.v1.ListSessionsRequest\x1a*.voicemesh.session.v1.ListSessionsResponse\x12h\n\rUpdateSession\x12*.voicemesh.session.v1.UpdateSessionRequest\x1a+.voicemesh.session.v1.UpdateSessionResponse\x12h\n\rDeleteSession\x12*.voicemesh.session.v1.DeleteSessionRequest\x1a+.voicemesh.session.v1.DeleteSessionResponse\x12\x62\n\x0bGetVerified\x12(.voicemesh.session.v1.GetVerifiedRequest\x1a).voicemesh.session.v1.GetVerifiedResponse\x12\x62\n\x0bSetVerified\x12(.voicemesh.session.v1.SetVerifiedRequest\x1a).voicemesh.session.v1.SetVerifiedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,38 +39,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SESSION_CONTEXTJSONENTRY']._loaded_options = None
   _globals['_SESSION_CONTEXTJSONENTRY']._serialized_options = b'8\001'
-  _globals['_SESSION']._serialized_start=246
-  _globals['_SESSION']._serialized_end=679
-  _globals['_SESSION_CONTEXTJSONENTRY']._serialized_start=629
-  _globals['_SESSION_CONTEXTJSONENTRY']._serialized_end=679
-  _globals['_CREATESESSIONREQUEST']._serialized_start=682
-  _globals['_CREATESESSIONREQUEST']._serialized_end=832
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=834
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=905
-  _globals['_GETSESSIONREQUEST']._serialized_start=907
-  _globals['_GETSESSIONREQUEST']._serialized_end=940
-  _globals['_GETSESSIONRESPONSE']._serialized_start=942
-  _globals['_GETSESSIONRESPONSE']._serialized_end=1010
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1012
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1088
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1090
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1186
-  _globals['_UPDATESESSIONREQUEST']._serialized_start=1189
-  _globals['_UPDATESESSIONREQUEST']._serialized_end=1329
-  _globals['_UPDATESESSIONRESPONSE']._serialized_start=1331
-  _globals['_UPDATESESSIONRESPONSE']._serialized_end=1402
-  _globals['_DELETESESSIONREQUEST']._serialized_start=1404
-  _globals['_DELETESESSIONREQUEST']._serialized_end=1477
-  _globals['_DELETESESSIONRESPONSE']._serialized_start=1479
-  _globals['_DELETESESSIONRESPONSE']._serialized_end=1502
-  _globals['_GETVERIFIEDREQUEST']._serialized_start=1504
-  _globals['_GETVERIFIEDREQUEST']._serialized_end=1538
-  _globals['_GETVERIFIEDRESPONSE']._serialized_start=1540
-  _globals['_GETVERIFIEDRESPONSE']._serialized_end=1617
-  _globals['_SETVERIFIEDREQUEST']._serialized_start=1619
-  _globals['_SETVERIFIEDREQUEST']._serialized_end=1695
-  _globals['_SETVERIFIEDRESPONSE']._serialized_start=1697
-  _globals['_SETVERIFIEDRESPONSE']._serialized_end=1774
-  _globals['_SESSIONSTORESERVICE']._serialized_start=1777
-  _globals['_SESSIONSTORESERVICE']._serialized_end=2516
+  _globals['_SESSION']._serialized_start=280
+  _globals['_SESSION']._serialized_end=713
+  _globals['_SESSION_CONTEXTJSONENTRY']._serialized_start=663
+  _globals['_SESSION_CONTEXTJSONENTRY']._serialized_end=713
+  _globals['_CREATESESSIONREQUEST']._serialized_start=716
+  _globals['_CREATESESSIONREQUEST']._serialized_end=866
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=868
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=939
+  _globals['_GETSESSIONREQUEST']._serialized_start=941
+  _globals['_GETSESSIONREQUEST']._serialized_end=974
+  _globals['_GETSESSIONRESPONSE']._serialized_start=976
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1044
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1046
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1122
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1124
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1220
+  _globals['_UPDATESESSIONREQUEST']._serialized_start=1223
+  _globals['_UPDATESESSIONREQUEST']._serialized_end=1363
+  _globals['_UPDATESESSIONRESPONSE']._serialized_start=1365
+  _globals['_UPDATESESSIONRESPONSE']._serialized_end=1436
+  _globals['_DELETESESSIONREQUEST']._serialized_start=1438
+  _globals['_DELETESESSIONREQUEST']._serialized_end=1511
+  _globals['_DELETESESSIONRESPONSE']._serialized_start=1513
+  _globals['_DELETESESSIONRESPONSE']._serialized_end=1536
+  _globals['_GETVERIFIEDREQUEST']._serialized_start=1538
+  _globals['_GETVERIFIEDREQUEST']._serialized_end=1592
+  _globals['_GETVERIFIEDRESPONSE']._serialized_start=1594
+  _globals['_GETVERIFIEDRESPONSE']._serialized_end=1719
+  _globals['_SETVERIFIEDREQUEST']._serialized_start=1721
+  _globals['_SETVERIFIEDREQUEST']._serialized_end=1797
+  _globals['_SETVERIFIEDRESPONSE']._serialized_start=1799
+  _globals['_SETVERIFIEDRESPONSE']._serialized_end=1876
+  _globals['_SESSIONSTORESERVICE']._serialized_start=1879
+  _globals['_SESSIONSTORESERVICE']._serialized_end=2618
 # @@protoc_insertion_point(module_scope)

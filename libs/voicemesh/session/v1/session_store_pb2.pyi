@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from voicemesh.session.v1 import claim_pb2 as _claim_pb2
 from voicemesh.session.v1 import journal_event_pb2 as _journal_event_pb2
 from voicemesh.session.v1 import ownership_pb2 as _ownership_pb2
 from google.protobuf.internal import containers as _containers
@@ -125,16 +126,20 @@ class DeleteSessionResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class GetVerifiedRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "request_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class GetVerifiedResponse(_message.Message):
-    __slots__ = ("verified",)
+    __slots__ = ("verified", "claim")
     VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
     verified: _journal_event_pb2.VerifiedRecord
-    def __init__(self, verified: _Optional[_Union[_journal_event_pb2.VerifiedRecord, _Mapping]] = ...) -> None: ...
+    claim: _claim_pb2.ToolClaim
+    def __init__(self, verified: _Optional[_Union[_journal_event_pb2.VerifiedRecord, _Mapping]] = ..., claim: _Optional[_Union[_claim_pb2.ToolClaim, _Mapping]] = ...) -> None: ...
 
 class SetVerifiedRequest(_message.Message):
     __slots__ = ("verified",)

@@ -132,7 +132,8 @@ class SessionStoreServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetVerified(self, request, context):
-        """GetVerified reads what the session has proved; an empty record if nothing.
+        """GetVerified reads what the session has proved; an empty record if nothing. With it, where asked,
+        how a run of a tool came out before: what is to be known before a tool may act, in one request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
