@@ -48,11 +48,13 @@ def serving(method: str, *, told: bool = True) -> AbstractContextManager[None]:
 
 
 def asking(stub: type, method: str, peer: str) -> AbstractContextManager[None]:
-    """Around one attempt at a unary request to `peer` (host and port)."""
+    """Around one attempt at a unary request to `peer` (host and port). Outside of any trace it is only
+    counted: what a service asks of its own accord is a trace of nothing."""
     if not (telemetry.is_on() or metrics.is_on()):
         return _OFF
     attributes = {**_GRPC, "server.address": peer} if peer else _GRPC
-    return _Request(full_name(stub, method), "client", attributes, told=True)
+    told = telemetry.is_of_a_trace()
+    return _Request(full_name(stub, method), "client", attributes, told=told)
 
 
 @functools.cache

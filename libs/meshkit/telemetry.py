@@ -75,6 +75,11 @@ def is_on() -> bool:
     return _State.tracer is not None
 
 
+def is_of_a_trace() -> bool:
+    """Whether there is a span at hand, of this service or another; without one, work is of no call."""
+    return _State.tracer is not None and trace.get_current_span().get_span_context().is_valid
+
+
 def is_recording() -> bool:
     """Whether the span at hand is recorded here: what is a detail of it may be told."""
     return _State.tracer is not None and trace.get_current_span().is_recording()

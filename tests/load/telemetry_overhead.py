@@ -60,6 +60,8 @@ PLAIN, ALIKE, FULL = "plain", "alike", "full"
 ORDERS = ((PLAIN, ALIKE, FULL), (ALIKE, FULL, PLAIN), (FULL, PLAIN, ALIKE),
           (PLAIN, FULL, ALIKE), (FULL, ALIKE, PLAIN), (ALIKE, PLAIN, FULL))  # fmt: skip
 Environment = Mapping[str, str]
+SHIPPED: Environment = {"VOICEMESH_LOG_LEVEL": "warning", "VOICEMESH_HEARTBEAT_SECONDS": "2"}
+"""Three meshes that load their engines on one machine must not take each other's silence for death."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def kinds() -> tuple[Kind, Kind]:
 async def shipped(environment: Environment) -> AsyncIterator[LocalMesh]:
     """The mesh of `voicemesh up`, on the default engines."""
     with tempfile.TemporaryDirectory() as folder:
-        data, told = Path(folder), {"VOICEMESH_LOG_LEVEL": "warning", **environment}
+        data, told = Path(folder), {**SHIPPED, **environment}
         async with LocalMesh(Ports.free(), data=data, print_line=silent, environment=told) as mesh:
             yield mesh
 

@@ -21,7 +21,11 @@ SAID = 'tool search_knowledge_base {"query": "secret balance"}'
 
 
 async def one_call(sink: OtlpSink) -> None:
-    environment = {"VOICEMESH_OTLP_ENDPOINT": sink.endpoint}
+    environment = {
+        "VOICEMESH_OTLP_ENDPOINT": sink.endpoint,
+        "VOICEMESH_RECOGNIZER_QUOTA": "quotas/recognizers",
+        "VOICEMESH_QUOTAS": '{"recognizers": {"limit": 100}}',
+    }
     async with scripted_mesh(environment=environment) as mesh:
         async with PlacedCall(f"{mesh.media_url}?scenario=banking") as call:
             conversation = Conversation(call, lambda event: None, turn_seconds=20.0)
@@ -56,9 +60,8 @@ def test_a_call_is_one_trace_whose_edges_are_the_call_graph(told: OtlpSink) -> N
     assert {span.service for span in spans} == {
         "gateway", "speech-pool", "orchestrator", "tool-executor", "session-store",
     }  # fmt: skip
-    declared = {(edge.caller, edge.callee) for edge in built(EDGES)}
-    # Without a quota in the settings, the speech-pool asks the session-store nothing.
-    assert edges(spans) == declared - {("speech-pool", "session-store")}
+    assert edges(spans) == {(edge.caller, edge.callee) for edge in built(EDGES)}
+    assert {span.trace for span in told.spans} == {root.trace}, "nothing else is a trace"
     names = {span.name for span in spans}
     assert {name.partition(" ")[0] for name in SPANS} <= {name.partition(" ")[0] for name in names}
     ids = {span.id for span in spans}

@@ -102,6 +102,18 @@ async def test_what_is_not_to_be_told_has_no_span_and_is_counted(
     assert labels == {"method": "SessionStoreService/GetSession", "outcome": "ok"}
 
 
+async def test_what_is_asked_outside_of_any_call_makes_no_trace(
+    sink: OtlpSink, kept: KeptMetrics
+) -> None:
+    with asking(SessionStoreServiceStub, "GetSession", "a:1"):
+        pass
+    with pytest.raises(MeshError), asking(JournalServiceStub, "AppendEvents", "a:1"):
+        raise AWAY
+    await left(sink)
+    assert sink.spans == []
+    assert len(kept.of("voicemesh_rpc_client_seconds")) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
