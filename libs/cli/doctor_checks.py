@@ -303,7 +303,10 @@ def _orchestrator(settings: Mapping[str, Any]) -> list[Finding]:
         return [ok(check, f"OpenAI-compatible endpoint, {keyed}")]
     if settings["azure_openai_api_key"]:
         return [ok(check, "Azure OpenAI, by key")]
-    return [fail(check, "Azure OpenAI without a key", "Set AZURE_OPENAI_API_KEY.")]
+    if settings["model_api_key"]:
+        advice = "Set AZURE_OPENAI_API_KEY, or neither for the pod's Entra identity."
+        return [fail(check, "Azure OpenAI, which is not shown VOICEMESH_MODEL_API_KEY", advice)]
+    return [ok(check, "Azure OpenAI, by the pod's Entra identity")]
 
 
 _CREDENTIALS = {"gateway": _gateway, "speech-pool": _speech_pool, "orchestrator": _orchestrator}

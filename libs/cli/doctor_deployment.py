@@ -27,7 +27,7 @@ from memory.entra import EntraCredentials
 from memory.hotstore import HotStore
 from memory.tls import RedisTLS, RedisTLSRefused
 from meshkit.call_graph import SERVICES
-from meshkit.credentials import process_credential_async
+from meshkit.credentials import BearerTokens, TokenUnavailable, process_credential_async
 from meshkit.errors import MeshError
 from meshkit.remote import accept, of_service
 from meshkit.settings import MeshSettings, SettingsError
@@ -144,7 +144,12 @@ async def model(settings: Mapping[str, Any]) -> list[Finding]:
     """The model's endpoint, asked for its list of models with the key that the settings hold."""
     url, headers = _models_of(settings)
     try:
+        if not headers.get("api-key", "unasked"):
+            headers = {"Authorization": f"Bearer {await _own_token()}"}
         status, _, _ = await _get(url, headers)
+    except (ImportError, TokenUnavailable) as error:
+        advice = "Federate the service account of the pod, or set AZURE_OPENAI_API_KEY."
+        return [fail("model endpoint", f"{url}: {error}", advice)]
     except (aiohttp.ClientError, OSError, ValueError) as error:
         why = f"{url}: {str(error) or 'no answer in time'}"
         advice = (
@@ -153,6 +158,15 @@ async def model(settings: Mapping[str, Any]) -> list[Finding]:
         )
         return [warn("model endpoint", why, advice)]
     return [checks.model_endpoint(url, status)]
+
+
+async def _own_token() -> str:
+    """Of the identity here. Raises ImportError, TokenUnavailable."""
+    tokens = BearerTokens("https://cognitiveservices.azure.com/.default")
+    try:
+        return await tokens()
+    finally:
+        await tokens.aclose()
 
 
 def _models_of(settings: Mapping[str, Any]) -> tuple[str, dict[str, str]]:

@@ -12,7 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any, Self
+
+KEEP_SECONDS = 300.0
+"""A bearer token is asked for again when it has less than this left, as the SDK itself does."""
+
+
+class TokenUnavailable(Exception):
+    """The identity gave no token. The message says for what and how."""
 
 
 class _Shared:
@@ -111,3 +119,36 @@ def process_credential() -> ProcessCredential:
 def process_credential_async() -> AsyncProcessCredential:
     """A handle for clients of asyncio. Raises ImportError without azure-identity."""
     return AsyncProcessCredential(_shared)
+
+
+class BearerTokens:
+    """Tokens of one scope, for a client that asks before each request; call it.
+
+    The newest is kept, so that a request waits for no thread. Raises ImportError without
+    azure-identity.
+    """
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._credential = process_credential_async()
+        self._token: Any = None
+        self._fetching = asyncio.Lock()
+
+    async def __call__(self) -> str:
+        """A token that holds for a while. Raises TokenUnavailable."""
+        async with self._fetching:
+            if self._token is None or self._token.expires_on - time.time() < KEEP_SECONDS:
+                self._token = await self._fetch()
+            return str(self._token.token)
+
+    async def aclose(self) -> None:
+        """Give the handle back."""
+        await self._credential.close()
+
+    async def _fetch(self) -> Any:
+        try:
+            return await self._credential.get_token(self._scope)
+        except Exception as error:  # its text may tell more than a caller should know
+            raise TokenUnavailable(
+                f"no Entra token for {self._scope}: {type(error).__name__}"
+            ) from None

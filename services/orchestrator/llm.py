@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from agentkit import ModelOptions
+from meshkit.credentials import BearerTokens, TokenUnavailable
 from meshkit.logging import get_logger
+from meshkit.startup import StartupError
 from orchestrator.history import Message
 from orchestrator.settings import OrchestratorSettings
 
@@ -26,6 +28,7 @@ logger = get_logger("orchestrator.llm")
 
 RETRY_SECONDS = 0.2
 CONNECT_SECONDS = 2.0
+AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
 IDLE_SECONDS = 60.0
 """A connection is kept this long between requests: callers think for longer than the SDK's 5 s."""
 
@@ -82,15 +85,18 @@ class LanguageModel(Protocol):
 
 
 class OpenAIModel:
-    """The adapter."""
+    """The adapter. Raises StartupError where Azure is to be asked without a key or an identity."""
 
     def __init__(self, settings: OrchestratorSettings) -> None:
         self._settings = settings
-        self._client = _client(settings)
+        self._tokens = _tokens_of(settings)
+        self._client = _client(settings, self._tokens)
 
     async def aclose(self) -> None:
         """Close the client's connections."""
         await self._client.close()
+        if self._tokens is not None:
+            await self._tokens.aclose()
 
     async def answer(
         self, messages: Sequence[Message], tools: Sequence[Message], options: ModelOptions
@@ -208,6 +214,8 @@ def _failed(error: Exception) -> _Failed:
     import httpx2
     import openai
 
+    if isinstance(error, TokenUnavailable):
+        return _Failed(str(error), None)  # the SDK has tried more than once by then
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return _Failed("the model took too long", None)
     if isinstance(error, openai.APIStatusError):
@@ -292,7 +300,20 @@ class _Calls:
         )
 
 
-def _client(settings: OrchestratorSettings) -> openai.AsyncOpenAI:
+def _tokens_of(settings: OrchestratorSettings) -> BearerTokens | None:
+    """Those of the pod's identity, for an Azure resource without a key."""
+    if not settings.azure_openai_endpoint or settings.azure_openai_api_key.get_secret_value():
+        return None
+    try:
+        return BearerTokens(AZURE_SCOPE)
+    except ImportError:
+        raise StartupError(
+            "AZURE_OPENAI_ENDPOINT is set without AZURE_OPENAI_API_KEY, and azure-identity is not"
+            " installed: set the key, or install voicemesh[azure]."
+        ) from None
+
+
+def _client(settings: OrchestratorSettings, tokens: BearerTokens | None) -> openai.AsyncOpenAI:
     import httpx2
     import openai
 
@@ -304,7 +325,8 @@ def _client(settings: OrchestratorSettings) -> openai.AsyncOpenAI:
     if settings.azure_openai_endpoint:
         return openai.AsyncAzureOpenAI(
             azure_endpoint=settings.azure_openai_endpoint,
-            api_key=settings.azure_openai_api_key.get_secret_value(),
+            api_key=None if tokens else settings.azure_openai_api_key.get_secret_value(),
+            azure_ad_token_provider=tokens,
             api_version=settings.azure_openai_api_version,
             timeout=timeout,
             max_retries=0,

@@ -41,7 +41,7 @@ class OrchestratorSettings(MeshSettings):
         validation_alias=AliasChoices(
             "AZURE_OPENAI_API_KEY", "VOICEMESH_AZURE_OPENAI_API_KEY", "azure_openai_api_key"
         ),
-        description="Key of the Azure OpenAI resource.",
+        description="Key of the Azure OpenAI resource; empty: the identity of the pod is used.",
     )
     azure_openai_api_version: str = Field(
         "2024-10-21",

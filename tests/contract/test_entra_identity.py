@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import azure.identity.aio
 import grpc
 import pytest
 
+from agentkit import ModelOptions
 from memory import entra as entra_module
 from memory.azure_redis import AzureRedisManager
 from memory.embedded import EmbeddedValkey
@@ -23,8 +24,11 @@ from memory.entra import SCOPE
 from memory.hotstore import HotStore
 from meshkit.credentials import process_credential, process_credential_async
 from meshkit.errors import MeshError, Reason
+from orchestrator.llm import ModelUnavailable, OpenAIModel
+from orchestrator.settings import OrchestratorSettings
 from tests.support.entra_emulator import EntraEmulator
 from tests.support.redis_tls import free_port
+from tests.support.scripted_model import ScriptedModel, scripted_model
 from tests.support.store_process import NOT_SERVING, SERVING, health, log_of, process
 from tests.support.web_thread import certificate, server_context
 
@@ -269,6 +273,47 @@ async def test_a_token_that_redis_takes_for_expired_is_refused_by_name(
             await redis_mgr.ping_async()
     assert refused.value.is_reason(Reason.STORE_UNAVAILABLE)
     assert managed.token(1) not in refused.value.message
+
+
+# ------------------------------------------------------------------ a model
+
+
+async def test_azure_openai_without_a_key_is_asked_as_the_pod(entra: EntraEmulator) -> None:
+    async with scripted_model() as endpoint, keyless_model(endpoint) as model:
+        for _ in range(2):
+            assert await _answer(model)
+        shown = {headers["Authorization"] for headers in endpoint.headers}
+        assert shown == {f"Bearer {entra.token(1)}"}
+        assert not any("api-key" in headers for headers in endpoint.headers)
+    assert len(entra.asked) == 1
+    assert "cognitiveservices.azure.com" in entra.asked[0]
+
+
+async def test_without_a_token_the_model_is_unavailable_and_the_cause_named(
+    managed: EntraEmulator,
+) -> None:
+    managed.away = True
+    async with scripted_model() as endpoint, keyless_model(endpoint) as model:
+        with pytest.raises(ModelUnavailable, match="no Entra token for https://cognitiveservices"):
+            await _answer(model)
+        managed.away = False
+        assert await _answer(model)
+
+
+@asynccontextmanager
+async def keyless_model(endpoint: ScriptedModel) -> AsyncIterator[OpenAIModel]:
+    where = endpoint.base_url.removesuffix("/v1")
+    settings = OrchestratorSettings(azure_openai_endpoint=where, model_first_token_seconds=60.0)
+    model = OpenAIModel(settings)
+    try:
+        yield model
+    finally:
+        await model.aclose()
+
+
+async def _answer(model: OpenAIModel) -> list[Any]:
+    said = [{"role": "user", "content": "Hello"}]
+    return [event async for event in model.answer(said, (), ModelOptions())]
 
 
 # ------------------------------------------------------------------ a pod

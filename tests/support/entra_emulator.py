@@ -101,4 +101,5 @@ class EntraEmulator:
     def _refuse(self, why: str, status: int) -> web.Response:
         self.refused.append(why)
         error = {"error": "invalid_client", "error_description": why}
-        return web.json_response(error, status=status)
+        # Else the SDK repeats a failure to itself for seconds, and asks again ever more slowly.
+        return web.json_response(error, status=status, headers={"Retry-After": "0"})

@@ -144,7 +144,12 @@ MODEL = {"azure_openai_endpoint": "", "azure_openai_api_key": "", "model_api_key
             OK,
         ),
         ("orchestrator", MODEL, OK),
-        ("orchestrator", MODEL | {"azure_openai_endpoint": "https://x"}, FAIL),
+        ("orchestrator", MODEL | {"azure_openai_endpoint": "https://x"}, OK),
+        (
+            "orchestrator",
+            MODEL | {"azure_openai_endpoint": "https://x", "model_api_key": "s"},
+            FAIL,
+        ),
         (
             "orchestrator",
             MODEL | {"azure_openai_endpoint": "https://x", "azure_openai_api_key": "s"},

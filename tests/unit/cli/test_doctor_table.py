@@ -89,7 +89,7 @@ CASES: dict[str, tuple[Case, Case]] = {
     ),
     "model credentials": (
         lambda: checks.credentials("orchestrator", MODEL | {"azure_openai_api_key": "s"}),
-        lambda: checks.credentials("orchestrator", MODEL),
+        lambda: checks.credentials("orchestrator", MODEL | {"model_api_key": "s"}),
     ),
     "model endpoint": (
         lambda: [checks.model_endpoint("https://x", 200)],
