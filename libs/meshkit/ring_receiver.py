@@ -213,7 +213,7 @@ def _attributes(pairs: Any) -> dict[str, AttributeValue]:
 def _value(value: Any) -> AttributeValue:
     held = value.WhichOneof("value")
     if held == "string_value":
-        return str(value.string_value)[:MAX_TEXT]
+        return _name(value.string_value)  # ids and names, which many spans share
     if held in ("bool_value", "int_value"):
         return getattr(value, held)  # type: ignore[no-any-return]
     if held == "double_value" and math.isfinite(value.double_value):
@@ -222,5 +222,5 @@ def _value(value: Any) -> AttributeValue:
 
 
 def _name(text: str) -> str:
-    """A name, which is one of few, kept once."""
+    """A short text, kept once however many spans have it."""
     return intern(text[:MAX_TEXT])

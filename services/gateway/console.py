@@ -133,8 +133,8 @@ async def list_calls(
     request: Request, limit: Annotated[int, Query(ge=1, le=MAX_CALLS)] = 50
 ) -> Response:
     """The newest calls, of which telemetry or the gateway knows, newest first."""
-    rows = _console(request).known.rows(request.app.state.calls)
-    return JSONResponse({"calls": rows[:limit]})
+    rows = _console(request).known.rows(request.app.state.calls, limit)
+    return JSONResponse({"calls": rows})
 
 
 @router.get("/calls/{session}")

@@ -21,10 +21,10 @@ class KnownCalls:
         self._spans = spans
         self._rows: WeakKeyDictionary[RingTrace, dict[str, Any]] = WeakKeyDictionary()
 
-    def rows(self, calls: Calls) -> list[dict[str, Any]]:
-        """One for each trace of a call, and for each known call without any, newest first."""
+    def rows(self, calls: Calls, limit: int) -> list[dict[str, Any]]:
+        """One for each trace of a call, and for each known call without any: the newest, in order."""
         rows, traced = [], set()
-        for trace in self._spans.calls() if self._spans else []:
+        for trace in self._spans.calls()[:limit] if self._spans else []:
             call = calls.get(trace.session)
             if call is not None and is_of(trace, call):
                 traced.add(call)
@@ -32,7 +32,7 @@ class KnownCalls:
             else:
                 rows.append(self._row(trace))
         rows += [untraced_row(call) for call in calls.known if call not in traced]
-        return sorted(rows, key=lambda row: str(row["began"]), reverse=True)
+        return sorted(rows, key=lambda row: str(row["began"]), reverse=True)[:limit]
 
     def _row(self, trace: RingTrace) -> dict[str, Any]:
         row = self._rows.get(trace)
