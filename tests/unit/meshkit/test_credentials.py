@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import azure.identity
 import pytest
 
-from meshkit.credentials import process_credential, process_credential_async
+from meshkit.credentials import (
+    KEEP_SECONDS,
+    BearerTokens,
+    TokenUnavailable,
+    process_credential,
+    process_credential_async,
+)
 from tests.support.entra import TokenCredential
 
 ROOT = Path(__file__).parents[3]
@@ -88,6 +96,34 @@ def test_handles_from_many_threads_are_one_credential(made: list[Identity]) -> N
     for handle in handles:
         handle.close()
     assert made[0].closed == 1
+
+
+async def test_a_bearer_token_is_kept_until_near_its_end(
+    made: list[Identity], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = 2_000_000_000.0
+    monkeypatch.setattr(time, "time", lambda: moment)
+    tokens = BearerTokens(SCOPE)
+    first = await asyncio.gather(*(tokens() for _ in range(5)))
+    moment += 3600 - KEEP_SECONDS
+    assert {await tokens(), *first} == {first[0]}
+    made[0].now = lambda: moment + 1
+    moment += 1
+    assert await tokens() != first[0]
+    assert made[0].asked == [SCOPE] * 2
+    await tokens.aclose()
+    assert made[0].closed == 1
+
+
+async def test_without_a_token_the_scope_is_named(made: list[Identity]) -> None:
+    tokens = BearerTokens(SCOPE)
+    made[0].failing = True
+    with pytest.raises(TokenUnavailable, match=r"no Entra token for .*: RuntimeError") as refused:
+        await tokens()
+    assert "503" not in str(refused.value)
+    made[0].failing = False
+    assert await tokens()
+    await tokens.aclose()
 
 
 def test_nothing_else_makes_a_credential() -> None:
