@@ -149,8 +149,8 @@ class MeshSettings(IdentitySettings):
     diagnostics: bool = Field(
         False,
         description="Whether tasks and profiles of this process are told where certificates do not"
-        " say who asks: by the gateway to who has the control key, by a gRPC server without"
-        " certificates to whoever reaches it.",
+        " say who asks: by the gateway to who has the control key (without one, this machine), by"
+        " a gRPC server without certificates to whoever reaches it.",
         json_schema_extra=LIVE,
     )
     appconfig_endpoint: SecretStr = Field(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -18,6 +19,12 @@ from cryptography import x509
 
 from acs_standin.caller import PlacedCall
 from cli.call import Conversation, Line
+from cli.diagnostics import Process as Diagnosed
+from cli.diagnostics import Refused
+from cli.doctor_checks import Status
+from cli.doctor_deployment import PODS
+from cli.doctor_pods import ask
+from cli.identity import identity_of
 from cli.mesh import LocalMesh
 from cli.parts import Part
 from cli.ports import Ports
@@ -250,3 +257,41 @@ async def test_a_caller_by_text_speaks_as_a_speech_client(secured: Secured, tmp_
     code, said, errors = await as_caller(secured, "ivr.example.com", *command, cwd=tmp_path)
     assert code == 0, errors
     assert "agent   You said" in said
+
+
+def process_as(secured: Secured, service: str, files: Files) -> Diagnosed:
+    """A service as somebody with these files asks it."""
+    port = getattr(secured.mesh.ports, service.replace("-", "_"))
+    identity = identity_of(files.certificate, files.key, files.ca)
+    return Diagnosed(service, f"127.0.0.1:{port}", identity)
+
+
+async def test_an_operator_looks_into_every_service_and_a_service_into_none(
+    secured: Secured,
+) -> None:
+    operator = secured.ca.write(secured.folder / "ops", secured.ca.issue("ops.example.com"))
+    gateway = secured.ca.files_for(secured.folder / "curious", "gateway")
+    for service in SERVICES[1:]:
+        process = process_as(secured, service, operator)
+        status, tasks = await process.status(), await process.tasks()
+        assert (status["service"], status["not_ready_reasons"]) == (service, [])
+        assert "certificate_end_time" in status
+        places = [place for task in tasks["tasks"] for place in task["places"]]
+        assert any(place.startswith("__main__.serve:") for place in places)
+        with pytest.raises(Refused, match="VOICEMESH_CALLERS"):
+            await process_as(secured, service, gateway).tasks()
+
+
+async def test_the_doctor_as_an_operator_finds_every_pod_well(secured: Secured) -> None:
+    operator = secured.ca.write(secured.folder / "ops", secured.ca.issue("ops.example.com"))
+    identity = identity_of(operator.certificate, operator.key, operator.ca)
+    targets = {
+        f"{service.replace('-', '_')}_target": process_as(secured, service, operator).where
+        for service in SERVICES[1:]
+    }
+    settings = SimpleNamespace(**{name: f"static:{where}" for name, where in targets.items()})
+    told = await asyncio.gather(*(ask(pods, settings, identity) for pods in PODS))  # type: ignore[arg-type]
+    found = [finding for service in told for pod in service for finding in pod.findings]
+    worse = {finding.check for finding in found if finding.status is not Status.OK}
+    assert {finding.check for finding in found} >= {*SERVICES[1:], "recognizer pool"}
+    assert all(check.endswith(" certificate") for check in worse), "they last for a day"
