@@ -24,7 +24,7 @@ from toolkit.default import (
     reset_registry,
 )
 from toolkit.discovery import add_folder, add_installed
-from toolkit.errors import DuplicateTool, ToolkitError, ToolNotFound
+from toolkit.errors import DuplicateTool, OutcomeUnknown, ToolkitError, ToolNotFound
 from toolkit.limits import Limit
 from toolkit.registry import Registry, tools_of
 from toolkit.tool import Effect, Policy, Proof, Tool, ToolContext, ToolResult
@@ -34,6 +34,7 @@ __all__ = [
     "DuplicateTool",
     "Effect",
     "Limit",
+    "OutcomeUnknown",
     "Policy",
     "Proof",
     "Registry",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.arguments import ArgumentsInvalid, check_arguments
-from toolkit.errors import ToolNotFound
+from toolkit.errors import OutcomeUnknown, ToolNotFound
 from toolkit.registry import Registry
 from toolkit.tool import Tool, ToolContext, ToolResult
 
@@ -34,6 +34,8 @@ async def execute(
             return as_result(await call_body(tool, given, context or ToolContext())).as_fields()
     except TimeoutError:
         return _failed("TIMED_OUT", f"{name} did not answer in time.")
+    except OutcomeUnknown:
+        return _failed("OUTCOME_UNKNOWN", f"It is not known whether {name} was done.")
     except Exception as error:
         return _failed(f"{type(error).__name__}: {error}", f"{name} failed.")
 

@@ -45,6 +45,7 @@ from tool_executor.verified import VerifiedRecords
 from toolkit import (
     ArgumentsInvalid,
     Effect,
+    OutcomeUnknown,
     Registry,
     Tool,
     ToolContext,
@@ -298,6 +299,10 @@ class Execution:
         except ToolStopped as stopped:
             if stopped.clean or again:
                 return Failure("CANCELLED", _STOPPED, retryable=True)
+            return Failure(OUTCOME_UNKNOWN, UNKNOWN)
+        except OutcomeUnknown:
+            if again:
+                return Failure("TOOL_RAISED", _APOLOGY, retryable=True)
             return Failure(OUTCOME_UNKNOWN, UNKNOWN)
         except ToolRaised:
             return Failure("TOOL_RAISED", _APOLOGY, retryable=again)

@@ -17,7 +17,7 @@ from typing import Any
 
 from meshkit.errors import MeshError, Reason
 from meshkit.logging import get_logger
-from toolkit import Tool, ToolContext, ToolResult
+from toolkit import OutcomeUnknown, Tool, ToolContext, ToolResult
 from toolkit.local import as_result, is_async, positional_of
 
 logger = get_logger("tool_executor.running")
@@ -78,7 +78,7 @@ async def run_body(
     """What the body answers. The slot must be taken; it is given back when the body has ended.
 
     `stop`, where there is one, cancels the body when it is set; one that comes to a result all the
-    same has it. Raises ToolTimedOut, ToolRaised, ToolStopped.
+    same has it. Raises ToolTimedOut, ToolRaised, ToolStopped, OutcomeUnknown.
     """
     body = asyncio.create_task(_body(tool, given, context))
     body.add_done_callback(lambda _: slots.give_back(tool))
@@ -138,7 +138,7 @@ async def _body(tool: Tool, given: Any, context: ToolContext) -> ToolResult:
             return as_result(await tool.body(*positional))
         answer = await _in_thread(tool, positional)
         return as_result(await answer if inspect.isawaitable(answer) else answer)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, OutcomeUnknown):
         raise
     except BaseException as error:  # SystemExit of a tool must not end the process
         _log(tool, error)

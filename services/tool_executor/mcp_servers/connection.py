@@ -24,7 +24,15 @@ from tool_executor.mcp_servers.sdk import (
     connected,
 )
 from tool_executor.policy_file import NOTHING_SAID, PolicyFile
-from toolkit import Effect, Registry, Tool, ToolContext, ToolkitError, ToolResult
+from toolkit import (
+    Effect,
+    OutcomeUnknown,
+    Registry,
+    Tool,
+    ToolContext,
+    ToolkitError,
+    ToolResult,
+)
 from toolkit.declaring import checked
 from toolkit.schema import checked_schema
 
@@ -43,10 +51,6 @@ SETTLE_SECONDS = 1.0
 """Between two looks at the tools of a server that keeps saying that they changed."""
 
 AWAY = "I cannot reach the system that does this at the moment."
-UNKNOWN = (
-    "The connection broke while I was doing that. I do not know whether it was done, so I will not"
-    " repeat it."
-)
 
 Connect = Callable[
     [DeclaredServer, Mapping[str, str], float], "AbstractAsyncContextManager[Connected]"
@@ -228,7 +232,9 @@ class McpServer:
                 return ToolResult(False, str(refused), {"error": "SERVER_REFUSED"})
             except ServerGone:
                 self._broken.set()
-                return _broke_off(effect)
+                if effect is Effect.EFFECTFUL:
+                    raise OutcomeUnknown from None
+                return ToolResult(False, AWAY, {"error": "SERVER_UNAVAILABLE"})
 
         return body
 
@@ -236,9 +242,3 @@ class McpServer:
         if failures == 0:
             cause = type(error).__name__ if not str(error) else str(error)[:200]
             logger.warning("MCP server away", extra={"server": self._name, "cause": cause})
-
-
-def _broke_off(effect: Effect) -> ToolResult:
-    if effect is Effect.EFFECTFUL:
-        return ToolResult(False, UNKNOWN, {"error": "OUTCOME_UNKNOWN"})
-    return ToolResult(False, AWAY, {"error": "SERVER_UNAVAILABLE"})

@@ -21,7 +21,7 @@ from tool_executor.execution import Execution
 from tool_executor.outcomes import Failure, Outcome
 from tool_executor.policy import NOTHING, Limits, Verified
 from tool_executor.requests import Request
-from toolkit import Effect, Policy, Proof, Registry, ToolContext, ToolResult
+from toolkit import Effect, OutcomeUnknown, Policy, Proof, Registry, ToolContext, ToolResult
 
 SESSION = "sessions/a"
 
@@ -170,6 +170,20 @@ def stop(args: dict[str, Any]) -> None:
 @pytest.mark.parametrize("body", [leave, leave_async, cancel_itself, stop])
 async def test_a_tool_that_wants_to_end_more_than_itself(body: Callable[..., Any]) -> None:
     assert failed(await Rig(body, effect=Effect.READ_ONLY).run()).reason == "TOOL_RAISED"
+
+
+@pytest.mark.parametrize(
+    ("effect", "reason", "retryable"),
+    [(Effect.EFFECTFUL, "OUTCOME_UNKNOWN", False), (Effect.READ_ONLY, "TOOL_RAISED", True)],
+)
+async def test_a_tool_that_says_that_nobody_knows(
+    effect: Effect, reason: str, retryable: bool
+) -> None:
+    async def body(args: dict[str, Any]) -> None:
+        raise OutcomeUnknown
+
+    failure = failed(await Rig(body, effect=effect).run())
+    assert (failure.reason, failure.retryable) == (reason, retryable)
 
 
 async def test_a_tool_that_hangs() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from toolkit import Registry, Tool, ToolContext, ToolResult, tool
+from toolkit import OutcomeUnknown, Registry, Tool, ToolContext, ToolResult, tool
 from toolkit.local import execute
 
 
@@ -97,3 +97,12 @@ async def test_a_tool_without_arguments() -> None:
     declared: Tool = tick
     result = await execute(Registry([declared]), "tick", {})
     assert result == {"success": True, "message": "tick", "n": 1}
+
+
+async def test_a_body_of_which_nobody_knows_what_it_did() -> None:
+    async def body(args: dict[str, Any]) -> None:
+        raise OutcomeUnknown
+
+    registry = Registry()
+    registry.register("pay", {}, body)
+    assert (await execute(registry, "pay", {}))["error"] == "OUTCOME_UNKNOWN"
