@@ -58,6 +58,10 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ({f"{GATEWAY}/settings": {"allow_insecure": True}}, r"allow_insecure is the chart's own"),
     ({f"{GATEWAY}/settings": {"tls_key": "k"}}, r"tls_key is the chart's own"),
     ({f"{GATEWAY}/settings": {"http_port": 80}}, r"settings\.http_port is the chart's own"),
+    (
+        {f"{GATEWAY}/settings": {"telemetry_ring_port": 1}},
+        r"telemetry_ring_port is the chart's own",
+    ),
     ({f"{GATEWAY}/settings": {"drain_seconds": 9}}, r"drain_seconds is the chart's own"),
     ({"components/session-store/settings": {"redis_url": "x"}}, r"redis_url is the chart's own"),
     (

@@ -167,3 +167,9 @@ def test_valkey_loses_nothing_that_was_answered() -> None:
     assert options["--appendfsync"] == "always"
     assert options["--maxmemory-policy"] == "noeviction"
     assert CONTAINERS["valkey"]["volumes"] == ["valkey:/data"]
+
+
+def test_the_ring_of_telemetry_is_of_one_machine_only() -> None:
+    """It listens on loopback, where no other container can tell it anything."""
+    for service in SERVICES:
+        assert loaded(service, environment(service)).telemetry_ring_port is None

@@ -85,4 +85,5 @@ async def test_it_asks_for_the_key(tmp_path: Path) -> None:
     form = re.search(r'<form id="key-form"[^>]*>', markup)
     assert form
     assert "hidden" not in form[0]
+    assert "<main hidden" in markup
     assert "locked" in section(markup, "status")

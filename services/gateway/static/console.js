@@ -120,7 +120,7 @@ function turnBars(trace) {
     table("turns", [
       ["turn", (span) => turnButton(span.attributes["voicemesh.turn"])],
       ["agent", (span) => span.attributes["gen_ai.agent.name"]],
-      ["outcome", (span) => make("span", { text: span.attributes["voicemesh.outcome"] + (span.attributes["error.type"] ? `: ${span.attributes["error.type"]}` : ""), classes: span.failed ? "bad-text" : "" })],
+      ["outcome", (span) => make("span", { text: [span.attributes["voicemesh.outcome"], span.attributes["error.type"]].filter(Boolean).join(": "), classes: span.failed ? "bad-text" : "" })],
       ["parts", (span) => make("div", { classes: "track", "aria-hidden": "true" },
         ...stages(span).map((stage) => piece(stage.name, stage.start_ms - span.start_ms, stage.duration_ms, longest, `${stage.name.slice(6)}: ${whole(stage.duration_ms)} ms`)))],
       ...STAGES.map((stage) => [stage.replaceAll("_", " "), (span) => whole(ms(span, stage)), "number"]),
@@ -221,7 +221,7 @@ function showPools(series) {
   }
   const pools = [...kinds.values()];
   show("pools", pools, () => {
-    if (!pools.length) return empty("Nothing told of the pools yet; `voicemesh pools` asks a speech-pool itself.");
+    if (!pools.length) return empty("Nothing was told of the pools yet. This asks a speech-pool itself:", "voicemesh pools");
     const numbers = ["warm", "warm_target", "leased", "max", "opening", "waiting"];
     return table("pools", [
       ["kind", (pool) => pool.kind],
@@ -357,11 +357,13 @@ function succeeded(status) {
   byId("status").textContent = status;
   byId("problem").hidden = true;
   byId("key-form").hidden = true;
+  document.querySelector("main").hidden = false;
 }
 
 function failed(error) {
   const locked = error.status === 401;
   byId("key-form").hidden = !locked;
+  document.querySelector("main").hidden = locked;
   byId("problem").hidden = locked && !state.key;
   byId("problem").textContent = locked ? "That is not the key." : error instanceof Refused ? error.message : "The gateway does not answer; is the mesh up? This page asks again.";
   byId("status").textContent = locked ? "locked" : "not up to date";
