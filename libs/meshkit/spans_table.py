@@ -40,6 +40,7 @@ ATTRIBUTES = {
         "name of the script, of several in one round trip joined by `+`",
     ),
     "gen_ai.operation.name": ("string", "chat, execute_tool or invoke_agent"),
+    "gen_ai.conversation.id": ("string", "id of the session, under the conventions' name"),
     "gen_ai.agent.name": ("string", "name of the agent that answers"),
     "gen_ai.tool.name": ("string", "name of the tool"),
     "gen_ai.provider.name": ("string", "whose model it is; `local`: on this machine"),

@@ -19,6 +19,7 @@ from google.protobuf.duration_pb2 import Duration
 from agentkit import Agent
 from meshkit.context import call_context
 from meshkit.logging import get_logger
+from meshkit.names import session_id
 from meshkit.telemetry import failed, span, traceparent
 from orchestrator import records
 from orchestrator.history import Round, Segment, ToolCall, TurnRecord
@@ -183,7 +184,7 @@ class Answering:
     ) -> None:
         """Give the agent the floor until the answer ends, fails or is cut off."""
         name = turn.record.turn
-        with call_context(turn=name), _turn_span(turn.agent.name, resumed):
+        with call_context(turn=name), _turn_span(turn, resumed):
             if resumed is None:
                 self._journal.add(
                     records.turn_began_event(name, cause, turn.agent.name, traceparent())
@@ -263,14 +264,16 @@ class Answering:
             running.add_done_callback(tasks.discard)
 
 
-def _turn_span(agent: str, resumed: Unfinished | None) -> AbstractContextManager[None]:
+def _turn_span(turn: Turn, resumed: Unfinished | None) -> AbstractContextManager[None]:
     """The span of a turn, linked to the one that it had on the pod that left it."""
+    agent = turn.agent.name
     return span(
         "invoke_agent",
         of=agent,
         linked=resumed.traceparent if resumed else "",
         gen_ai__operation__name="invoke_agent",
         gen_ai__agent__name=agent,
+        gen_ai__conversation__id=session_id(turn.caller.session),
         voicemesh__resumed=resumed is not None,
     )
 

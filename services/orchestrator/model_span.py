@@ -17,15 +17,21 @@ from orchestrator.llm import Answered
 
 @contextmanager
 def model_span(
-    model: str = "", clock: Callable[[], float] = time.monotonic
+    model: str = "", session: str = "", clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[Answered], None]]:
     """A span around the block, which tells how the model answered by calling what it is given.
 
-    `model` is the one that is asked; empty: the span is named after the operation alone.
+    `model` is the one that is asked; empty: the span is named after the operation alone. `session` is
+    the id of the conversation.
     """
     began, outcome = clock(), "failed"
     with span(
-        "chat", "client", of=model, gen_ai__operation__name="chat", gen_ai__request__model=model
+        "chat",
+        "client",
+        of=model,
+        gen_ai__operation__name="chat",
+        gen_ai__request__model=model,
+        gen_ai__conversation__id=session,
     ):
         try:
             yield answered

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from agentkit import Agent
-from meshkit.names import tool_request_id
+from meshkit.names import session_id, tool_request_id
 from orchestrator.history import Message, Round, Segment, ToolCall, TurnRecord
 from orchestrator.llm import Answered, LanguageModel, ModelUnavailable, TextDelta
 from orchestrator.metering import TurnUsage
@@ -184,7 +184,8 @@ class Turn:
         return round_
 
     async def _stream(self, round_: Round, messages: list[Message]) -> tuple[str, Answered]:
-        with model_span(self.model.asked_for(self.agent.model)) as told:
+        asked, session = self.model.asked_for(self.agent.model), session_id(self.caller.session)
+        with model_span(asked, session) as told:
             text, answered = await self._streamed(round_, messages)
             told(answered)
             return text, answered

@@ -84,6 +84,8 @@ def test_models_tools_and_agents_are_told_by_the_genai_conventions(told: OtlpSin
             "invoke_agent": "gen_ai.agent.name",
         }[operation]
         assert span.name == f"{operation} {span.attributes[of]}"
+        conversation = span.attributes.get("gen_ai.conversation.id", "of the tool-executor")
+        assert conversation in (span.attributes["voicemesh.session"], "of the tool-executor")
     assert {span.name for span in of_models} >= {
         "execute_tool search_knowledge_base", "invoke_agent concierge",
     }  # fmt: skip

@@ -26,11 +26,12 @@ def kept() -> Iterator[KeptMetrics]:
 async def test_the_span_tells_model_and_tokens_by_the_conventions(kept: KeptMetrics) -> None:
     with otlp_sink() as sink:
         tracing = configure_tracing("orchestrator", "1", sink.endpoint)
-        with model_span("gpt-deployment") as told:
+        with model_span("gpt-deployment", "s-1") as told:
             told(ANSWERED)
         await tracing.aclose()
     assert (sink.spans[0].name, sink.spans[0].kind) == ("chat gpt-deployment", 3)
     assert sink.spans[0].attributes == {
+        "gen_ai.conversation.id": "s-1",
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": "gpt-deployment",
         "gen_ai.provider.name": "openai",
