@@ -22,10 +22,14 @@ from memory.azure_redis import AzureRedisManager
 from memory.embedded import EmbeddedValkey
 from memory.entra import SCOPE
 from memory.hotstore import HotStore
+from meshkit.appconfig import AppConfigProvider
+from meshkit.cosmos import CosmosContainer, CosmosPlace
 from meshkit.credentials import process_credential, process_credential_async
 from meshkit.errors import MeshError, Reason
 from orchestrator.llm import ModelUnavailable, OpenAIModel
 from orchestrator.settings import OrchestratorSettings
+from tests.support.appconfig_emulator import AppConfigEmulator
+from tests.support.cosmos_emulator import CosmosEmulator
 from tests.support.entra_emulator import EntraEmulator
 from tests.support.redis_tls import free_port
 from tests.support.scripted_model import ScriptedModel, scripted_model
@@ -120,6 +124,30 @@ async def test_the_last_handle_ends_it_and_the_next_is_a_new_one(entra: EntraEmu
     for number in (1, 2):
         async with process_credential_async() as credential:
             assert (await credential.get_token(SCOPE)).token == entra.token(number)
+
+
+async def test_settings_and_the_archive_are_read_as_the_same_identity(
+    entra: EntraEmulator, pem: Path
+) -> None:
+    """Each asks for its own scope, once, of the one credential."""
+    tokens = {entra.token(number) for number in (1, 2)}
+    with (
+        AppConfigEmulator(tls=server_context(pem)) as store,
+        CosmosEmulator(tls=server_context(pem)) as account,
+    ):
+        store.tokens, account.tokens = tokens, tokens
+        store.set("a", "1")
+        account.add("mesh", "things", ["/tenant", "/day"])
+        where = CosmosPlace(account.endpoint, "mesh", "things")
+        async with (
+            AppConfigProvider(store.endpoint) as provider,
+            CosmosContainer(where, seconds=10, connection_verify=str(pem)) as things,
+        ):
+            assert await provider.get_all_settings() == {"a": "1"}
+            for number in range(2):
+                await things.upsert({"id": str(number), "tenant": "t", "day": "d"})
+    assert len(entra.asked) == 2
+    assert [one for one in entra.asked if "azconfig" in one or "appconfig" in one]
 
 
 # ------------------------------------------------------------------ Redis

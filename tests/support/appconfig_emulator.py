@@ -50,6 +50,7 @@ class AppConfigEmulator:
     def __init__(self, page: int = 100, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[str] = []
         self.faults: deque[Fault] = deque()
+        self.tokens = {TOKEN}
         self.always: Fault | None = None
         """Answers every request while it is set."""
         self._page = page
@@ -115,8 +116,8 @@ class AppConfigEmulator:
         fault = self.always or (self.faults.popleft() if self.faults else None)
         if fault:
             return web.Response(status=fault.status, headers=fault.headers, text=fault.body)
-        token = request.headers.get("Authorization", "")
-        if token != f"Bearer {TOKEN}" and not _signed(request, await request.read()):
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token not in self.tokens and not _signed(request, await request.read()):
             return web.json_response(
                 {"title": "Unauthorized"}, status=401, headers={"WWW-Authenticate": "HMAC-SHA256"}
             )
