@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from tests.support import planted
 from tests.support.otlp_sink import OtlpSink, otlp_sink
 from tests.support.planted import CARD, MAIL, NAME
 from tests.support.scripted_mesh import brief_agents, scripted_mesh
+from tests.support.sink_scan import documents_of
 from tests.support.tonetext import encode
 
 LINES = (
@@ -177,7 +177,7 @@ async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
     told.sinks["logs"] = "\n".join(told.lines)
     told.sinks["otlp"] = told.otlp.text
     told.sinks["audit"] = "\n".join(p.read_text() for p in (kept / "audit").glob("*.jsonl"))
-    told.sinks["archive"] = archived(kept / "archive.db")
+    told.sinks["archive"] = "\n".join(documents_of(kept / "archive.db"))
     yield told
 
 
@@ -198,15 +198,6 @@ async def call_in(mesh: LocalMesh, told: Told) -> None:
         await told.ask(mesh)
         await call.hang_up()
         await watching
-
-
-def archived(path: Path) -> str:
-    """All documents of the archive."""
-    connection = sqlite3.connect(path)
-    try:
-        return "\n".join(row[0] for row in connection.execute("SELECT document FROM sessions"))
-    finally:
-        connection.close()
 
 
 @pytest.mark.parametrize("sink", SINKS)

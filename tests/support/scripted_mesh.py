@@ -19,6 +19,7 @@ from cli.mesh import LocalMesh
 from cli.parts import Part
 from cli.ports import Ports
 from cli.process import Process
+from tests.support.sink_scan import SCAN
 
 ROOT = Path(__file__).parents[2]
 GREETING = "Welcome caller."
@@ -60,6 +61,7 @@ async def scripted_mesh(
             )
             async with mesh:
                 yield mesh
+        SCAN.read_files(Path(folder))
 
 
 def brief_agents(folder: Path, *tools: str) -> Path:

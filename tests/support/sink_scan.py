@@ -5,17 +5,18 @@
 
 Read without asking are the records of our loggers in this process, as the product would write them
 (`watching_logs`), the lines of every process that `cli.process` starts (`watching_processes`), and the
-audit logs that lie in a folder at the end (`read_files`). Each process of a run that is split over
-several scans what is its own, so nothing needs to be brought together.
+audit logs and archives that lie in a folder at the end (`read_files`). Each process of a run that is
+split over several scans what is its own, so nothing needs to be brought together.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,8 @@ MAX_FILE_BYTES = 8 << 20
 PLANTED = (*planted.LONG, *planted.ELSEWHERE, *planted.customers())
 AUDIT = "????-??-??.jsonl"
 """A day of a tool-executor's audit log."""
+ARCHIVE = "archive.db"
+"""What a mesh calls it. Those of tests about archives have other names: some are told not to redact."""
 
 
 class Leaked(AssertionError):
@@ -56,10 +59,12 @@ class SinkScan:
         raise Leaked(f"planted values came out of a sink ({len(found)}): {told}")
 
     def read_files(self, folder: Path) -> None:
-        """Take the audit logs below a folder."""
+        """Take the audit logs and the archives of meshes below a folder."""
         for path in folder.rglob(AUDIT):
             if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES:
                 self.read("audit", path.read_text(errors="replace"))
+        for path in folder.rglob(ARCHIVE):
+            self.read("archive", "\n".join(documents_of(path)))
 
     def summary(self) -> str:
         """How much was read, so that a scan of nothing is not taken for a clean one."""
@@ -85,6 +90,14 @@ class _Reading(logging.Handler):
         own = copy.copy(record)
         self._redaction.filter(own)
         self._scan.read("logs", self.format(own))
+
+
+def documents_of(archive: Path) -> list[str]:
+    """All documents of an archive in a file; none where it was never written to."""
+    with closing(sqlite3.connect(archive)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").fetchone():
+            return []
+        return [row[0] for row in connection.execute("SELECT document FROM sessions")]
 
 
 @contextmanager

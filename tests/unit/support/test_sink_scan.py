@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,17 @@ def test_audit_logs_below_a_folder_are_read_and_other_files_are_not(tmp_path: Pa
     scan.read_files(tmp_path)
     assert scan.texts == {"audit": 1}
     with pytest.raises(Leaked, match="in audit"):
+        scan.raise_found()
+
+
+def test_archives_of_meshes_are_read(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "archive.db")) as archive:
+        archive.execute("CREATE TABLE sessions (document TEXT)")
+        archive.execute("INSERT INTO sessions VALUES (?)", (f"they said {OWN}",))
+        archive.commit()
+    scan = scan_for_own()
+    scan.read_files(tmp_path)
+    with pytest.raises(Leaked, match="in archive"):
         scan.raise_found()
 
 
