@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -21,6 +22,8 @@ from meshkit.diagnostics import DEFAULT_SECONDS, MAX_SECONDS
 REFUSED, NOBODY = 1, 3
 """Exit codes: it does not tell; nobody answers."""
 SHOWN_PLACES = 20
+SHOWN_OF_CHAIN = 3
+_PLUMBING = sys.stdlib_module_names | {"uvloop"}
 _IDLE = ("asyncio.runners.", "selectors.", "uvloop.")
 """Modules in whose frames a loop waits for something to do."""
 
@@ -51,7 +54,7 @@ def _asking(command: F) -> F:
 
 @click.command()
 @_asking
-@click.option("--full", is_flag=True, help="The whole chain of awaits, not only both ends.")
+@click.option("--full", is_flag=True, help="The whole chain of awaits, not only its end.")
 def tasks(
     service: str,
     where: str,
@@ -134,10 +137,16 @@ def task_table(told: dict[str, Any], *, full: bool = False) -> Group:
     made.add_column("tasks", justify="right", no_wrap=True)
     made.add_column("waits at", overflow="fold")
     for chain, count in chains.most_common():
-        shown = chain if full or len(chain) < 3 else (chain[0], chain[-1])
+        shown = chain if full else telling(chain)
         made.add_row(str(count), "\n  ".join(shown) or "is over")
     title = f"{told['task_count']} tasks" + (f", {left_out} not told" if left_out else "")
     return Group(title, made)
+
+
+def telling(chain: tuple[str, ...]) -> tuple[str, ...]:
+    """Of a chain of awaits the last places outside the standard library, and the very last."""
+    ours = [place for place in chain if place.partition(".")[0] not in _PLUMBING][-SHOWN_OF_CHAIN:]
+    return tuple(ours) if ours and ours[-1] == chain[-1] else (*ours, *chain[-1:])
 
 
 def profile_table(told: dict[str, Any]) -> Group:

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from types import FrameType
 from typing import Any
 
@@ -110,9 +111,11 @@ def awaits(coroutine: Any) -> tuple[str, ...]:
 
 
 def place(frame: FrameType) -> str:
-    """`module.function:line` of a frame."""
-    module = frame.f_globals.get("__name__", "?")
-    return f"{module}.{frame.f_code.co_qualname}:{frame.f_lineno}"
+    """`module.function:line` of a frame; of compiled code its file in place of what it lacks."""
+    code = frame.f_code
+    module = frame.f_globals.get("__name__") or PurePath(code.co_filename).name.partition(".")[0]
+    line = f":{frame.f_lineno}" if frame.f_lineno else ""
+    return f"{module}.{code.co_qualname}{line}"
 
 
 async def sampled(seconds: float, interval: float = SAMPLE_SECONDS) -> Counter[str]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console, Group
 
-from cli.diagnose import profile_table, task_table
+from cli.diagnose import profile_table, task_table, telling
 from cli.diagnostics import Process, usual_place
 from cli.main import main
 from cli.ports import Ports
@@ -145,13 +145,21 @@ def test_every_service_is_somewhere() -> None:
 
 
 def test_tasks_at_one_place_are_one_line_and_the_crowd_is_first() -> None:
-    waits = {"places": ["a.outer:1", "b.middle:2", "c.inner:3"]}
+    chain = ["uvloop.run:1", "m.main:1", "a.outer:1", "b.middle:2", "c.inner:3", "asyncio.sleep:4"]
+    waits = {"places": chain}
     rows = [{"name": "x", "places": ["z.alone:9"]}, *({"name": str(n), **waits} for n in range(3))]
     told = {"task_count": 7, "tasks": rows}
     text, full = shown(task_table(told)), shown(task_table(told, full=True))
     assert "7 tasks, 3 not told" in text
     assert text.index("a.outer:1") < text.index("z.alone:9")
-    assert ("b.middle:2" in text, "b.middle:2" in full) == (False, True)
+    lines = [line.split()[-1] for line in text.splitlines()[2:]]
+    assert lines == ["a.outer:1", "b.middle:2", "c.inner:3", "asyncio.sleep:4", "z.alone:9"]
+    assert all(place in full for place in chain)
+
+
+@pytest.mark.parametrize("chain", [(), ("asyncio.sleep:1",), ("m.main:1",)])
+def test_a_chain_that_is_short_is_shown_as_it_is(chain: tuple[str, ...]) -> None:
+    assert telling(chain) == chain
 
 
 def test_a_profile_tells_shares_and_what_was_idle() -> None:
