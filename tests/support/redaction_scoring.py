@@ -106,6 +106,13 @@ def is_json(text: str) -> bool:
         return False
 
 
+def mode(text: str) -> str:
+    """Which finder a text meets: `json`, `program` or `said`."""
+    if is_json(text):
+        return "json"
+    return "program" if _PROGRAM.search(text) else "said"
+
+
 def as_met(text: str) -> str:
     """The text as the product's sinks would have it.
 
@@ -113,9 +120,7 @@ def as_met(text: str) -> str:
     program in it (brackets, `=`, `_`, `#`, `/`, `|`, a colon within a word, a level, a line break) is a
     log's: `redact`. The rest is what people say: `redact_said`.
     """
-    if is_json(text):
-        return redact_json(text)
-    return redact(text) if _PROGRAM.search(text) else redact_said(text)
+    return {"json": redact_json, "program": redact, "said": redact_said}[mode(text)](text)
 
 
 def scored(items: Iterable[Item], finder: Callable[[str], str]) -> Score:
@@ -143,7 +148,7 @@ def scored(items: Iterable[Item], finder: Callable[[str], str]) -> Score:
 
 def leaks(span: Span, around: str, output: str) -> bool:
     """Whether more of a span is in the output than the text around the spans has."""
-    around, output = around.casefold(), output.casefold()
+    around, output = around.casefold(), _INSTEAD.sub("\0", output.casefold())
     return any(
         len(re.findall(piece, output)) > len(re.findall(piece, around)) for piece in _pieces(span)
     )

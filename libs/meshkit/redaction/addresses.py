@@ -35,6 +35,7 @@ _FLAT_AFTER = (
 POST_CODE = (
     r"(?:(?:GIR ?0AA|[A-PR-UWYZ](?:\d[\dA-Z]?|[A-HK-Y]\d[\dA-Z]?) ?\d[ABD-HJLNP-UW-Z]{2})"  # Royal Mail
     r"|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)"  # Canada Post
+    r"|[AC-FHKNPRTV-Y]\d[\dW] (?=[A-Z]{0,3}\d)[AC-FHKNPRTV-Y\d]{4}"  # Eircode
 )
 _STATE = (
     r"(?:A[LKZR]|C[AOT]|DE|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|"
@@ -52,12 +53,13 @@ _AFTER = (
     rf"|,?\s{_CODE}(?: {_TOWN}{_ENDS})?){{0,4}}"
 )
 _STREET = re.compile(
-    rf"\b{_FLAT}?{_NUMBER},? (?:[NSEW]\.? )?(?:(?:the |St\.? |Old |"
+    rf"\b{_FLAT}?(?:{_NUMBER}|(?i:{_COUNTED})),? (?:[NSEW]\.? )?(?:(?:the |St\.? |Old |"
     rf"New )?{_CAP} ){{1,3}}{_TYPE}\b\.?(?!\s?[=(]){_AFTER}"
 )
 # A house with a name, a street, a town.
 _NAMED_HOUSE = re.compile(
-    rf"\b(?:[Tt]he )?{_CAP}(?: {_CAP}){{0,3}}, (?:{_CAP} ){{1,2}}{_TYPE}, {_TOWN}(?:,? {_CODE})?"
+    rf"\b(?:{_CAP} ){{1,2}}{_TYPE},? [Nn]umber (?:\d{{1,4}}|{_COUNTED})\b"
+    rf"|\b(?:[Tt]he )?{_CAP}(?: {_CAP}){{0,3}}, (?:{_CAP} ){{1,2}}{_TYPE}, {_TOWN}(?:,? {_CODE})?"
 )
 _NUMBERED_STREET = re.compile(
     rf"\b{_FLAT}?\d{{1,5}} (?:[NSEW]\.? )?\d{{1,3}}(?:st|nd|rd|th) {_TYPE}\b\.?{_AFTER}", re.I
@@ -65,12 +67,16 @@ _NUMBERED_STREET = re.compile(
 _SPOKEN_STREET = re.compile(
     rf"\b(?:number )?(?:(?:flat|apartment|unit|apt) (?:{_COUNTED}|\w{{1,4}}),? )?(?:{_COUNTED}|"
     rf"{_NUMBER})[a-d]?,? "
-    rf"(?:(?!(?:the|a|in|on|of|to|and|is|at|or|minutes?|miles?|hours?|down|up|"
+    rf"(?:(?!(?:way|stor(?:y|ies)|storey|bed|bedroom|side|doors?|houses?|streets?|roads?|the|a|in|"
+    rf"on|of|to|and|is|at|or|minutes?|miles?|hours?|down|up|"
     rf"per)\b){_LOW} ){{1,3}}{_SPOKEN_TYPE}\b"
     rf"{_AFTER}(?:,? {LETTERS_AND_NUMBERS})?",
     re.I,
 )
-_ARTICLE = r"(?:(?:des|de la|de los|de|du|del|della|dei|do|da|dos|le|la|les)\s|[dl]['’])?"
+_ARTICLE = (
+    r"(?:(?:des|de la|de los|de las|den|der|das|de|du|del|el|los|las|della|dei|do|da|dos|le|"
+    r"la|les)\s|[dl]['’])?"
+)
 _ABROAD = re.compile(
     rf"\b\d{{1,4}}(?: ?(?:bis|ter|[a-d]))?,? (?:[Rr]ue|[Aa]venue|[Aa]v\.|[Bb]oulevard|[Bb]d|"
     rf"[Cc]hemin|[Cc]h\.|"
@@ -82,7 +88,8 @@ _ABROAD = re.compile(
     rf"|\b(?:[Cc]alle|[Cc]/|[Aa]venida|[Aa]vda\.?|[Pp]laza|[Pp]aseo|[Vv]ia|[Vv]iale|[Cc]orso|"
     rf"[Pp]iazza|[Rr]ua|"
     rf"[Uu]l\.|"
-    rf"[Uu]lica)\s{_ARTICLE}{_CAP}(?: {_CAP}){{0,3}},? \d{{1,4}}\b(?:, ?\d{{1,2}}[ºª]?\w?)?{_AFTER}"
+    rf"[Uu]lica)\s{_ARTICLE}{_CAP}(?: {_CAP}){{0,3}},? \d{{1,4}}(?:/\d{{1,4}})?\b(?:, "
+    rf"?\d{{1,2}}[ºª]?\w?)?{_AFTER}"
 )
 _BOX = re.compile(
     rf"\b(?:P\.? ?O\.? ?Box|post office box|Postfach)\s?(?:\d{{1,6}}|{_COUNTED})\b{_AFTER}", re.I
@@ -112,11 +119,19 @@ _CODE_SAID = re.compile(
 )
 
 
+# An answer to the question for it.
+_ASKED = re.compile(
+    r"((?:address|do you live|street)\? (?:\w{1,12}: )?(?:it's |that's |yes |um |uh |,){0,4})"
+    rf"(?=(?:number |flat |the |unit |apartment )?(?:\d|{ANY_NUMBER_WORD}|{_CAP}))[^.?!;\n]{{4,80}}",
+    re.I,
+)
+
+
 def without_addresses(text: str, *, said: bool) -> str:
     """The text with homes as `[address]`; where nothing was `said`, only what is written as one is."""
     text = _CODE_SAID.sub(r"\1[address]", text)
     if said:
-        text = _SPOKEN_STREET.sub("[address]", _CUED.sub(_cued, text))
+        text = _SPOKEN_STREET.sub("[address]", _CUED.sub(_cued, _ASKED.sub(_cued, text)))
     for pattern in (
         _NAMED_HOUSE,
         _STREET,
@@ -130,8 +145,15 @@ def without_addresses(text: str, *, said: bool) -> str:
     return text
 
 
+_HOMELIKE = re.compile(
+    rf"\d|\b{ANY_NUMBER_WORD}\b|\b{_SPOKEN_TYPE}\b|\b(?:house|cottage|flat|farm|"
+    rf"rectory)\b",
+    re.I,
+)
+
+
 def _cued(found: re.Match[str]) -> str:
     rest = found[0][len(found[1]) :]
-    if "[" in rest or not re.search(rf"\d|{ANY_NUMBER_WORD}|{_SPOKEN_TYPE}", rest, re.I):
+    if "[" in rest or not _HOMELIKE.search(rest):
         return found[0]
     return f"{found[1]}[address]"

@@ -24,7 +24,8 @@ _NAME_KEY = re.compile(
     re.I,
 )
 _PERSONAL_KEY = re.compile(
-    r"(?:^|_)(?:ssn|ssn4|ssn_last_?4|last_?4|last_four|tax_id|pin|otp|code|passcode|password|"
+    r"(?:^|_)(?:ssn|ssn4|ssn_last_?4|last_?4|last_four|tax_id|pin|otp|code|passcode|pass|passwd|"
+    r"pwd|password|"
     r"secret|token|dob|"
     r"date_of_birth|birth_?date|birthday|phone|phone_number|mobile|email|e_mail|mail|telephone|tel|"
     r"fax|ani|dnis|msisdn|cell|pan|iban|card|card_number|cvv|"
@@ -43,7 +44,24 @@ _TECHNICAL = re.compile(
 )
 _WORDS = re.compile(r"(?<=[a-z\d])(?=[A-Z])|-")
 _OWN_WORD = re.compile(r"[a-z]+(?:[_-][a-z\d]+)*")
-_REASON = re.compile(r"[A-Z]+(?:_[A-Z]+)+|OK|ok")
+_REASON = re.compile(r"(?:[A-Z]+(?:_[A-Z]+)+|[a-z]+(?:_[a-z]+)+|OK|ok)?")
+_OWN_KEYS = frozenset(
+    (
+        "model",
+        "voice",
+        "version",
+        "id",
+        "type",
+        "kind",
+        "status",
+        "state",
+        "event",
+        "language",
+        "tool",
+        "function",
+    )
+)
+_OWN_VALUE = re.compile(r"(?![\w.-]*\d{7})[A-Za-z][\w.-]*[-_.\d][\w.-]*")
 _LEAST_CODE = 1000
 _LEAST_NAME = 3
 """Characters of a name that is looked for elsewhere: shorter ones are words as well."""
@@ -81,13 +99,13 @@ def _redacted(key: str, value: Any) -> Any:
         return {k: _redacted(_snake(k), part) for k, part in value.items()}
     if isinstance(value, list):
         return [_redacted(key, part) for part in value]
-    if value is None or isinstance(value, bool):
+    if value is None or value == "" or isinstance(value, bool):
         return value
     if _NAME_KEY.search(key) and not _is_thing(key, value):
         return "[name]"
     if _PERSONAL_KEY.search(key) and not _is_status(key, value):
         return "[withheld]"
-    return _said(value) if isinstance(value, str) else value
+    return _said(key, value) if isinstance(value, str) else value
 
 
 def _is_thing(key: str, value: Any) -> bool:
@@ -106,13 +124,15 @@ def _is_status(key: str, value: Any) -> bool:
     return isinstance(value, int) and abs(value) < _LEAST_CODE
 
 
-def _said(value: str) -> str:
+def _said(key: str, value: str) -> str:
     """A string; JSON within JSON is looked into."""
     if value[:1] in ("{", "["):
         try:
             return json.dumps(_redacted("", json.loads(value)), ensure_ascii=False)
         except (ValueError, RecursionError):
             pass
+    if key.lower() in _OWN_KEYS and _OWN_VALUE.fullmatch(value):
+        return value
     return value if _TECHNICAL.fullmatch(value) else redact_said(value)
 
 

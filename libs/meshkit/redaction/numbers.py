@@ -45,14 +45,14 @@ _SAID_RUN = re.compile(r"(?<![\w$€£])[(+]{0,2}\d(?:[ -]?\d){3,}")
 _BIRTH_YEAR = r"(?:19\d\d|200\d)"
 _WRITTEN_DATE = (
     rf"(?:{MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?,? (?:of )?'?(?:\d{{4}}|\d\d)"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{MONTH}\.?,? '?(?:\d{{4}}|\d\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:(?:of|de) )?{MONTH}\.?,? (?:de )?'?(?:\d{{4}}|\d\d)"
     rf"|\d{{1,2}}[-./ ]\d{{1,2}}[-./ ](?:\d{{4}}|\d\d)|\d{{4}}[-./]\d{{1,2}}[-./]\d{{1,2}}"
     rf"|{MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?|\d{{8}})\b"
 )
 _SPOKEN_DATE = rf"(?:(?:{ORDINAL})\b(?: of)?(?: {MONTH})?(?:,? {SPOKEN_NUMBER})?|{SPOKEN_NUMBER})"
 _OLD_DATE = re.compile(
     rf"\b(?:{MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?,? (?:of )?{_BIRTH_YEAR}"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{MONTH}\.?,? {_BIRTH_YEAR}"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?\.? (?:(?:of|de) )?{MONTH}\.?,? {_BIRTH_YEAR}"
     rf"|\d{{1,2}}[-./]\d{{1,2}}[-./]{_BIRTH_YEAR}|{_BIRTH_YEAR}[-./]\d{{1,2}}[-./]\d{{1,2}})(?!\d)"
     rf"(?![T ]\d\d:\d\d)",
     re.I,
@@ -73,16 +73,18 @@ _SPOKEN_OLD_DATE = re.compile(
 )
 _SLASHED_OLD_DATE = re.compile(r"(?<![\w/.-])\d{1,2}([/.-])\d{1,2}\1'?[3-9]\d(?![\w/.-]\d|\d)")
 _BIRTH_WORD = (
-    r"(?:born|birth ?day|birth ?date|date of birth|date-of-birth|birth|d\.? ?o\.? ?b\b\.?|geboren|"
+    r"(?:year of birth|yob|birth[_ ]?year|"
+    + r"born|birth ?day|birth ?date|date of birth|date-of-birth|birth|d\.? ?o\.? ?b\b\.?|geboren|"
     r"geburtsdatum|"
     r"geburtstag|nacid[oa]|nacimiento|n[ée]e?|naissance)"
 )
 _BORN = re.compile(
     rf"\b({_BIRTH_WORD}[\"']?"
-    r"(?:\s*[=:>]\s*|\s+(?:is|was|on|in|:)\s+|\W{1,4})(?:(?:on|in|the|is|was|it's|it|that's|am|el|"
-    r"le|um|uh|er|ah|yes|"
+    r"(?:\s*[=:>]\s*|\s+(?:is|was|on|in|:)\s+|\W{1,4})(?:(?:on|in|the|is|was|born|it's|it|that's|am|el|"
+    r"le|den|um|uh|er|ah|yes|"
     r"sure|please|caller|agent|customer|user|so|well|okay|ok|hmm)\b\W{0,4}|[\"']){0,6})"
-    rf"(?:{_WRITTEN_DATE}|{_BIRTH_YEAR}|'\d\d\b|(?:{MONTH},? )?(?:the )?{_SPOKEN_DATE})",
+    rf"(?:{_WRITTEN_DATE}|{_BIRTH_YEAR}|'\d\d\b|(?:{MONTH},? )?(?:the )?{_SPOKEN_DATE}"
+    rf"|{MONTH} (?:the )?(?:{ORDINAL})\b)",
     re.I,
 )
 _BORN_AFTER = re.compile(
@@ -99,7 +101,7 @@ _OWNED = (
     r"activation|pairing) "
     r"(?:code|combination)|memorable (?:number|date|word)|alien|green card|booking|loyalty|meter|"
     r"mpan|mprn|dtmf(?: (?:buffer|digits?|input))?|keypad|keyed(?: in)?|typed(?: in)?|"
-    r"tapped in|punched in|digits|"
+    r"collected_digits|(?:caller |user )?(?:entered|pressed)|keys pressed|tapped in|punched in|digits|"
     r"ssn\d?|social(?: security)?|tax id|i?tin|nino|national insurance|account|acct|loan|"
     r"mortgage|savings|checking|card|credit card|debit card|cvv2?|cvc2?|cvn|csc|"
     r"security code|pin|pass ?code|otp|one[- ]time (?:code|password|passcode)|"
@@ -112,24 +114,53 @@ _BETWEEN = (
     r"(?:[\"']?\s*[=:#]\s*[\"']?|\s+[\"']|\s+(?:(?:number|numbers|no\.?|num|id|code|digits?|it|of|"
     r"the|my|"
     r"your|on file|ending|ends|in|with|is|was|are|were|as|again|please|just|now|from|to|has|says|"
-    r"reads|would be|should be|still|called|that)[\s,:#]+){0,5}#?)"
+    r"reads|would be|should be|still|called|that|birth|year|same|old|"
+    r"new|actually|yeah|yes|um|uh|er|so|well|okay|ok|think|our|his|her)[\s,:#]+){0,5}#?)"
 )
 _OWNED_NUMBER = re.compile(
-    rf"\b((?:{_OWNED})(?:_?(?:number|no|num|id|code))?(?:'s)?{_BETWEEN})"
+    rf"\b((?:{_OWNED})(?:[_ ]?(?:number|no|num|id|code|last_?(?:4|four)))?(?:'s)?{_BETWEEN})"
     rf"(?:(?!\d{{1,2}}\b[^\d-])[A-Z]{{0,3}}[-/ ]?\d(?:[ /-]?"
     rf"(?-i:[A-Z]{{0,2}})[ -]?\d){{2,}}(?:[ -]?(?-i:[A-Z]{{1,2}})\b)?"
     rf"|{SPOKEN_NUMBER}(?! (?:for|people|of|times|days|weeks|minutes))|{LETTERS_AND_NUMBERS}"
     rf"|(?=[\w-]{{0,20}}\d)(?=[\w-]{{0,20}}[A-Z])(?-i:[A-Z\d]{{5,12}}))(?!\w)"
     # An amount is nobody's number.
-    r"(?!\s?(?:dollars|euros|pounds|cents|percent|%|USD|EUR|GBP))",
+    r"(?!\s?(?:dollars|euros|pounds|cents|percent|%|USD|EUR|GBP|ms|bytes|times|seconds|rows|items|"
+    r"tokens|frames)\b)",
     re.I,
 )
 _CODE = re.compile(
     r"(?<!status )(?<!error )(?<!exit )(?<!close )(?<!reason )(?<!return )(?<!response )"
-    r"(?<!country )(?<!area )(?<!result )(?<!http )(?<!grpc )\b"
+    r"(?<!country )(?<!area )(?<!fault )(?<!promo )(?<!discount )(?<!voucher )(?<!part )(?<!item )"
+    r"(?<!product )(?<!source )(?<!dress )(?<!bar )(?<!postal )(?<!dial )(?<!dialling )(?<!result "
+    r")(?<!http )(?<!grpc )\b"
     rf"(code(?:(?:\s+\w+){{0,3}}\s+(?:is|was|reads)\s+|\s*:\s+|,\s+|\s+))"
     rf"(?:\d(?:[ -]?\d){{3,9}}|{SPOKEN_NUMBER}|"
-    rf"(?=[\w-]{{0,20}}\d)(?=[\w-]{{0,20}}[A-Z])(?-i:[A-Z\d]{{2,8}}(?:-[A-Z\d]{{2,8}}){{0,4}}))(?![\w.]*\d)",
+    rf"(?=[\w-]{{0,20}}\d)(?=[\w-]{{0,20}}[A-Z])(?-i:[A-Z\d]{{4,8}}|"
+    rf"[A-Z\d]{{2,8}}(?:-[A-Z\d]{{2,8}}){{1,4}}))(?![\w.]*\d)",
+    re.I,
+)
+_KEYS = re.compile(
+    r"\b((?:pressed|entered|keyed|typed|digits|keys|"
+    r"dtmf)[:=]? [\"']?)(?:\d(?:[ ,-]{0,2}\d){3,18})(?!\d|\.\d|\s?(?:ms|bytes|s)\b)",
+    re.I,
+)
+# What is keyed in ends with the hash key.
+_HASHED = re.compile(r"(?<![\w#/.-])\*?\d{4,19}#(?!\w)")
+_BACKUP = re.compile(
+    r"\b((?:backup|recovery|reset|"
+    r"scratch) codes?:? )(?:[\w-]{6,24}(?:, ?[\w-]{6,24}){0,10})(?<=[\d-]\w{4})",
+    re.I,
+)
+_BIC = re.compile(
+    r"\b((?:bic|swift)(?: code)?(?:'s| is|:|=)? ?)(?-i:[A-Z]{6}[A-Z\d]{2}(?:[A-Z\d]{3})?)\b", re.I
+)
+# Registrations of vehicles, where a word says so or the form is the British one of 2001.
+_PLATE = re.compile(
+    rf"\b((?:(?:number|licen[cs]e) plate|registration(?: number| mark)?|reg|plate|vin)(?:'s| is|:|"
+    rf"=)? ?)"
+    rf"(?:(?=[A-Z\d ]{{0,12}}\d)(?-i:[A-Z\d]{{2,8}}(?: [A-Z\d]{{1,4}})?|"
+    rf"[A-HJ-NPR-Z\d]{{17}})(?![\w-])|{LETTERS_AND_NUMBERS})"
+    r"|(?<![\w-])()(?-i:[A-Z]{2}\d\d [A-Z]{3})(?![\w-])",
     re.I,
 )
 _CODE_FIRST = re.compile(
@@ -158,6 +189,9 @@ def without_owned(text: str) -> str:
     text = _INTERNATIONAL.sub("[phone]", text)
     text = _IBAN.sub(_iban, text)
     text = _OWNED_NUMBER.sub(r"\1[number]", text)
+    text = _KEYS.sub(r"\1[code]", _PLATE.sub(r"\1[number]", _BIC.sub(r"\1[number]", text)))
+    text = _BACKUP.sub(r"\1[code]", _HASHED.sub("[code]", text))
+    text = _BACKUP.sub(r"\1[code]", text)
     text = _CODE_FIRST.sub("[code]", text)
     return _CODE.sub(r"\1[code]", text)
 

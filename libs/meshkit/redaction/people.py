@@ -20,6 +20,7 @@ _FULL = rf"{_CAP}(?:\s+(?:(?:van|von|de|der|den|la|di|da|bin|al)\s+)*{_CAP}){{1,
 
 _ONE = r"(?!\[)[^\s,;\"'})\[\]]+"
 
+_ONE_CAP = r"[^\W\d_a-z][\w'’-]*"
 _PATTERNS: tuple[re.Pattern[str], ...] = (
     re.compile(
         r"\b((?:my|his|her|their|caller'?s?|customer'?s?|patient'?s?|full|first|last|maiden|the) "
@@ -32,7 +33,10 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
     ),
     re.compile(
         r"(?<![a-z])((?i:first|last|full|given|family|maiden|middle|caller|customer|client|patient|"
-        r"holder|account_holder|display|user|person)[_ -]?(?i:name)[\"']?\s?[=:]\s?)"
+        r"holder|account_holder|policyholder|display|user|person|caller_id|sender|recipient|"
+        r"contact|guest|employee|"
+        r"member|passenger|spouse|legal|preferred|nick|payee|beneficiary|student|borrower|driver|"
+        r"owner)[_ -]?(?i:name)[\"']?\s?[=:]\s?)"
         rf"(?:\"(?!\[)[^\"]+\"|'(?!\[)[^']+'|{_CAPS}|{_ONE})",
     ),
     re.compile(
@@ -40,6 +44,17 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
         r"to_name|from_name|"
         r"contact|recipient|payee|beneficiary|cardholder|speaker))=)(?:\"(?!\[)[^\"]+\"|'(?!\[)[^']+')"
     ),
+    re.compile(r"()\"(?!\[)[^\"<>=:]{2,60}\"(?=\s?<(?:\[|sip|tel|mailto|\+))"),
+    re.compile(rf"((?i:<(?:\w{{1,20}}:)?name>)){_CAPS}(?=<)"),
+    re.compile(
+        rf"\b(){_ONE_CAP}(?= is (?:my|his|her|their|the) (?:family |last |first |sur|"
+        rf"middle |maiden |given )?name\b)"
+    ),
+    re.compile(
+        rf"((?:name|driver|holder|called|calling)\? (?:\w{{1,12}}: )?(?:it's |yes |um |uh |"
+        rf",){{0,4}}){_CAPS}"
+    ),
+    re.compile(rf"(?<![\w-])([Nn]ame=){_CAP}(?:(?:%20|\+){_CAP}){{1,3}}"),
     re.compile(r"((?i:[\w-]{0,40}-name):\s)(?!\[)[^\r\n,;]{1,80}"),
     re.compile(
         r"((?i:<(?:\w{1,20}:)?(?:first|last|full|sur|given|family|display|customer|caller|"

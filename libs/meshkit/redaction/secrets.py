@@ -9,9 +9,11 @@ from meshkit.redaction.spoken_email import without_spoken_emails
 _LABEL = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api[-_ ]?key|apikey|access[-_ ]?key|"
     r"account[-_ ]?key|shared[-_ ]?access[-_ ]?(?:key|signature)|subscription[-_ ]key|"
-    r"client[-_ ]?secret|session[-_ ]?(?:key|cookie)|jsessionid|phpsessid|totp|assertion|"
+    r"secret[-_ ]?key|instrumentation[-_ ]?key|client[-_ ]?secret|session[-_ ]?(?:key|cookie)|"
+    r"jsessionid|phpsessid|totp|assertion|"
     r"private[-_ ]?key|signature|sig|credentials?|authorization|cookie|"
-    r"(?:x|azure|speech|openai|redis|cosmos|storage|model|service|encryption|signing|control)[-_]key)"
+    r"(?:x|azure|speech|openai|redis|cosmos|storage|model|service|encryption|signing|control|"
+    r"functions|app|master|web|public|ssh|wifi|host)[-_]key)"
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # PEM blocks, closed or cut off.
@@ -58,7 +60,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         r"\1[secret]",
     ),
     (
-        re.compile(r"(\b(?:mysql|mysqldump|mariadb|sshpass)\b[^\n]{0,80}? -p)(?=\S)[^\s]{4,}"),
+        re.compile(
+            r"(\b(?:mysql|mysqldump|mariadb|sshpass|docker login|helm)\b[^\n]{0,80}? -p)(?=\S)[^\s]{4,}"
+        ),
         r"\1[secret]",
     ),
     (
@@ -81,6 +85,60 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         r"\1[secret]",
     ),
+    (re.compile(r"\b(ssh-(?:rsa|ed25519|dss)|ecdsa-[\w-]{1,30}) AAAA[\w+/=]{8,}"), r"\1 [secret]"),
+    (
+        re.compile(
+            r"\b((?:password|passphrase|passcode|secret|pass|"
+            r"pwd) [\"']?)(?!\[)(?=[^\s\"']{0,80}\d)(?=[^\s\"']{0,80}[A-Za-z!@#$%^&*])"
+            r"(?!\d+(?:ms|s|h|d|min|kb|mb)\b)[^\s\"',;]{5,80}",
+            re.I,
+        ),
+        r"\1[secret]",
+    ),
+    (
+        re.compile(
+            r"\b((?:memorable|secret|security|safe) (?:word|answer|phrase|password)[:,]? [\"']?)"
+            r"(?!\[)(?:(?<=[\"'])[^\"']{2,60}|(?-i:[A-Z])[\w'-]{2,40})",
+            re.I,
+        ),
+        r"\1[secret]",
+    ),
+    (
+        re.compile(
+            r"\b((?:wi-?fi|network|recovery|licen[cs]e|product|activation|setup|pairing) key(?:'s|"
+            r" is|:)? )"
+            r"(?=[A-Z\d-]{0,40}\d)[A-Z\d]{2,}(?:-[A-Z\d]{2,}){0,6}",
+            re.I,
+        ),
+        r"\1[secret]",
+    ),
+    (
+        re.compile(
+            r"\b((?:password|passphrase|pass|pwd|secret)(?: changed| set| reset)? (?:from|"
+            r"to) )(?!\[|the|a\b|be\b|your|my|log|get)"
+            r"(?=\S{0,60}\d)[^\s,;]{4,60}(?: to [^\s,;]{4,60})?",
+            re.I,
+        ),
+        r"\1[secret]",
+    ),
+    (
+        re.compile(
+            r"\b((?:password|passphrase|passcode|secret)\s+)(?:\"(?!\[)[^\"]{3,80}\"|"
+            r"'(?!\[)[^']{3,80}')",
+            re.I,
+        ),
+        r"\1[secret]",
+    ),
+    (
+        re.compile(
+            r"\b((?:security|memorable|secret|safe) (?:word|answer|phrase)|password|passphrase|"
+            r"maiden name|first pet)"
+            r"(\? (?:\w{2,12}: )?(?:it's |um |uh |yes )?)(?!(?:I|no|what|sorry|which|the|"
+            r"my)\b)[\w'!@#$%&*-]{3,40}",
+            re.I,
+        ),
+        r"\1\2[secret]",
+    ),
     # A key that a word names, with a letter and a digit in it.
     (
         re.compile(
@@ -94,7 +152,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # `password=...`, `"api_key": "..."`, `AccountKey=...;`, `x-api-key: ...`
     (
         re.compile(
-            rf"(?<![\w-])([\w-]{{0,40}}?{_LABEL}[\"']?\s?[=:]\s?)(?!(?:Bearer|Basic|Digest|Token)\s)"
+            rf"(?<![\w-])([\w-]{{0,40}}?{_LABEL}[\"']?\s?[=:]\s?)(?!(?:Bearer|Basic|Digest|Token|"
+            rf"ApiKey|SharedKey|AWS4-HMAC-SHA256)\s)"
             r"(?:\"(?!\[)[^\"]+\"|'(?!\[)[^']+'|(?!\[|\")[^\s,;&\"')}\]]+)",
             re.I,
         ),
@@ -130,7 +189,8 @@ _SIGNS = re.compile(
     r"auth|cookie|[srp]k[-_]|gh[pousr]_|"
     r"github_pat_|xox|xapp|akia|asia|aiza|glpat-|hf_|-u |--user|hooks\.|/bot|code=|session=|sid=|"
     r"ticket=|otp|"
-    r"response=|nonce|assertion|sg\.|whsec|npm_|dop_|doo_|shp|sq0|glsa|dckr|pypi-|lin_api|nvapi|"
+    r"response=|nonce|maiden|first pet|ssh-|ecdsa|docker|helm|assertion|sg\.|whsec|npm_|dop_|doo_|"
+    r"shp|sq0|glsa|dckr|pypi-|lin_api|nvapi|"
     r"gsk_|sbp_|figd|"
     r"ya29|1//0|hv[sb]\.|sha256~|word|phrase|answer|ha1=|sessid",
     re.I,

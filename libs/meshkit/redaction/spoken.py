@@ -11,7 +11,10 @@ TENS = (
 )
 MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
-    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|"
+    r"januar|februar|märz|mai|juni|juli|oktober|dezember|janvier|février|mars|avril|juin|juillet|août|"
+    r"septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|"
+    r"octubre|noviembre|diciembre)"
 )
 ORDINAL = (
     r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|"
@@ -27,7 +30,15 @@ _OTHER = (
 _WORD = rf"(?:(?:double|triple|treble)[ -])?(?:{DIGIT}|{TENS}|{_OTHER}|\d)\b"
 _GAP = r"(?:[\s,.;-]+(?:(?:and then|then|dash|hyphen|um|uh|er)[\s,.]+)?)"
 # An amount, a time or a count is no code: "two hundred", "five thirty p.m.", "three of them".
-_NO_CODE = r"(?![\s-]+(?:hundred|thousand|million|percent|dollars|euros|o'clock|a\.?m\b|p\.?m\b))"
+_NO_CODE = (
+    r"(?![\s-]+(?:hundred|thousand|million|percent|dollars|euros|pounds?|quid|pence|cents|o'clock|"
+    r"a\.?m\b|p\.?m\b|"
+    r"each\b|(?:a|per) (?:month|week|year|day|hour|pop|piece|head|night|litre|gallon)\b|"
+    r"plus (?:delivery|vat|tax|"
+    r"postage|tip|shipping)|days?\b|weeks?\b|months?\b|years?\b|hours?\b|minutes?\b|miles?\b|"
+    r"degrees\b|kilos?\b|"
+    r"litres?\b|metres?\b|people\b|times\b|testing\b))"
+)
 
 
 ANY_NUMBER_WORD = rf"(?:{DIGIT}|{TENS}|{_OTHER}|hundred|thousand)"
@@ -43,7 +54,10 @@ _LETTER = (
     rf"|{_SPELLING})"
 )
 _TOKEN = rf"(?:{_WORD}|{_LETTER}|\d{{1,4}}\b)"
-LETTERS_AND_NUMBERS = rf"(?:{_TOKEN}(?:{_GAP}{_TOKEN}){{2,12}})"
+LETTERS_AND_NUMBERS = (
+    rf"(?:(?:{_TOKEN}|(?-i:[A-Z]{{2,3}})\b)(?:(?:{_GAP}| slash |"
+    rf" stroke )(?:{_TOKEN}|(?-i:[A-Z]{{2,3}})\b)){{2,12}})"
+)
 """Letters and numbers one after another, as codes are read out."""
 _MIXED = re.compile(rf"(?<![\w'’-]){_TOKEN}(?:{_GAP}{_TOKEN}){{2,40}}(?![\w'’])", re.I)
 _EACH = re.compile(
@@ -58,6 +72,14 @@ _SPELLED = re.compile(
     rf"(?<![\w'’-]){_LETTER}(?:[\s,.;-]+{_LETTER}){{3,40}}(?![\w'’])"
     r"|(?<![\w-])[A-Z](?:-[A-Z]){3,40}(?![\w-])",
     re.I,
+)
+_HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_TIME = re.compile(rf"{_HOUR}[ -](?:oh {DIGIT}|{TENS}(?:[ -]{DIGIT})?)", re.I)
+_TIME_BEFORE = re.compile(r"\b(?:at|by|until|till|before|after|from|around|about|past|the) $", re.I)
+_EMERGENCY = re.compile(r"nine nine nine|nine one one|one one two|one oh one|one one one", re.I)
+_CALLED = re.compile(r"\b(?:dial|dialled|dialed|call|called|ring|rang|phone|phoned) $", re.I)
+_SPELLED_AFTER = re.compile(
+    r"\b([A-Za-z]{2,20})([,.]? (?:that's |that is )?)((?:[A-Za-z][ ,.-]{1,2}){1,19}[A-Za-z])(?![\w'’])"
 )
 _TECHNICAL_BEFORE = re.compile(
     r"\b(?:error|version|release|room|channel|highway|flight|status|http)(?: code| number)? $", re.I
@@ -111,10 +133,12 @@ def without_spoken(text: str, *, said: bool) -> str:
         return text
 
     def instead(found: re.Match[str]) -> str:
-        if said and (
-            _YEAR.fullmatch(found[0])
-            or _TECHNICAL_BEFORE.search(text[max(0, found.start() - 20) : found.start()])
-        ):
+        before = text[max(0, found.start() - 20) : found.start()]
+        if _TIME.fullmatch(found[0]) and _TIME_BEFORE.search(before):
+            return found[0]
+        if _EMERGENCY.fullmatch(found[0]) and _CALLED.search(before):
+            return found[0]
+        if said and (_YEAR.fullmatch(found[0]) or _TECHNICAL_BEFORE.search(before)):
             return found[0]
         return "[number]" if _ANY_WORD.search(found[0]) else found[0]
 
@@ -126,7 +150,13 @@ def without_spoken(text: str, *, said: bool) -> str:
 
 def without_spelled(text: str) -> str:
     """The text with words that somebody spells, letter by letter, as `[name]`."""
-    return _SPELLED.sub("[name]", text)
+    return _SPELLED.sub("[name]", _SPELLED_AFTER.sub(_spelled_after, text))
+
+
+def _spelled_after(found: re.Match[str]) -> str:
+    word, letters = found[1].lower(), re.sub(r"[^a-z]", "", found[3].lower())
+    same = letters == word or (len(letters) >= _LEAST_NUMBERS and word.startswith(letters))
+    return f"[name]{found[2]}[name]" if same else found[0]
 
 
 def _mixed(found: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ _TOP = (
 _PART = r"[^\W_][\w-]{0,40}"
 _JOIN = r"(?: (?:dash|hyphen|minus|underscore) )"
 _DOMAIN = re.compile(
-    rf"(?<=[\w.,])\s{{0,2}}(?<!\w){_AT}\s(?!(?:the|a|my|all|this)\b)"
+    rf"(?<=[\w.,])\s{{0,2}}(?<!\w){_AT}\s(?!(?:the|a|my|all|this|dot|punto|point)\b)"
     rf"(?:{_PART}(?:{_JOIN}| {_DOT} |[ .])){{1,6}}?"
     r"(?:(?<= dot )|(?<= punto )|(?<= punkt )|(?<= point )|(?<= ponto )|(?<=[\])] )|(?<=\w\.))"
     rf"{_TOP}(?: {_DOT} {_TOP})?(?![\w-])",

@@ -68,10 +68,18 @@ _SAID = re.compile(
     r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}:\d{1,5}\b|"
     r"\b(?-i:(?=[0-9a-f]*[a-f])(?=[a-f]*\d)[0-9a-f]{12,64})\b"
     r"|\b20[1-9]\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)"
+    r"|\b\d{3,4} ?(?:by|x|×) ?\d{3,4}\b|\bKB\d{6,7}\b|\bbuild [\d.]{1,20}\b"
+    r"|\b(?-i:[a-z]{2,20}(?:-[a-z]{2,20}){0,4}-[a-f0-9]{6,10}-[a-z0-9]{4,6})\b"
+    r"|(?<![\w./-])(?:\d{1,2}([./-])\d{1,2}\1)20[1-4]\d(?![\w/-])|\b20[1-4]\d-\d\d-\d\d\b"
+    r"|\b(?:ticket|case|sku|isbn|ean|upc|gtin|rfc|cve|issue|pr|bug|incident|invoice|"
+    r"chapter)(?: is|[:#-])?[ #-]"
+    r"(?:[A-Z]{1,5}-?)?\d[\dX-]{1,18}\b|\bINC\d{6,8}\b|\b(?-i:[A-Z]{2,10}-\d{1,4})\b(?!-)"
+    r"|\b(?:content-length|x-request-id|x-correlation-id|retry-after|max-forwards|cseq): [\w-]+"
     r"|\b(?:ip|node|pod|host|worker|shard)-[a-z0-9-]{2,60}\b"
     r"|\b(?:(?:from|between) )?(?:19[5-9]\d|20[0-4]\d) (?:to|until|till|and|or|-) (?:19[5-9]\d|"
     r"20[0-4]\d)\b"
-    r"|\b(?:offset|epoch|sequence|seq|timestamp|pid|generation|revision|commit|bytes|count) \d{1,19}\b"
+    r"|\b(?:offset|epoch|sequence|seq|timestamp|ts|ssrc|pid|generation|revision|commit|bytes|"
+    r"count) \d{1,19}\b"
     r"|(?<![\w.])\d{1,3}\.\d{1,2}\.\d{3,5}\.\d{1,4}(?![\w.])"
     r"|[$€£]\s?\d[\d,]*(?:\.\d\d?)?"
     rf"|(?<![\w+.-])\d[\d_,]*(?:\.\d+)?\s?{_UNITS}\b"
@@ -80,8 +88,9 @@ _SAID = re.compile(
     r"sequence|seq|revision|generation|timestamp|status|exit|channel|flight|route|room|chapter|"
     r"section|article) (?:code |number )?\d{1,6}\b(?![- ]?\d)"
     r"|\b(?:in|since|from|until|till|by|before|after|the|for|of|and|during|year|early|late|around|"
+    r"a|an|my|our|his|her|their|"
     r"model|" + MONTH + r"),? "
-    r"(?:19[5-9]\d|20[0-4]\d)\b(?![-/ ]?\d)",
+    r"(?:19\d\d|20[0-4]\d)\b(?![-/ ]?\d)",
     re.I,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from meshkit.redaction.addresses import without_addresses
@@ -35,7 +36,16 @@ def _short(text: str) -> str:
     return _redacted(text)
 
 
+# What recognisers and agents heard or said, where it got into a program's text.
+_QUOTED_SPEECH = re.compile(
+    r"\b((?:stt|asr|tts)[.\w]{0,20}|transcript|utterance|heard|said|text|partial|final)([=:]? ?|"
+    r": )(\"|')(?!\[)"
+    r"((?:(?!\3)[^\n]){2,400})\3"
+)
+
+
 def _redacted(text: str) -> str:
+    text = _QUOTED_SPEECH.sub(lambda f: f"{f[1]}{f[2]}{f[3]}{redact_said(f[4])}{f[3]}", text)
     text = without_owned(without_emails(without_secrets(text)))
     text = without_addresses(without_people(without_spoken(text, said=False)), said=False)
     text = without_unmarked(text, said=False)

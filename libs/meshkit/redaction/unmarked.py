@@ -26,6 +26,25 @@ _BEGINS = re.compile(r"(?:^|[.?!:…][\"'”’)]*|[\"“‘(]|\n|—|–)\s*$")
 _JOINS = re.compile(
     rf"(?: {_LETTER}\.?)?(?: (?:van|von|der|den|de|da|di|la|le|bin|bint|ibn|al|el|ap|y|dos|du))* ?"
 )
+_STREET_WORD = re.compile(
+    r"Street|Road|Lane|Avenue|Drive|Court|Place|Park|Square|Station|Airport|Hospital|Bridge|Hotel|"
+    r"University|College|School|"
+    r"Hill|Green|Bank|Line|Plan|Account|Card|Saver|Plus|Premium|Centre|Center"
+)
+_THING = re.compile(
+    rf"(?:['’]s)? (?:(?:{_STREET_WORD.pattern})\b|(?:account|plan|package|tariff|app|website|"
+    rf"router|hub|box|series|edition|"
+    r"airport|station|hospital|hotel|street|road|branch|line|version|package|bundle|subscription|"
+    r"membership)\b)"
+)
+# People have no article; "St", "North" and "Lake" begin places.
+_ARTICLE_BEFORE = re.compile(
+    r"(?<![\w'’])(?:(?i:the|a|an|these|those|some|another|any|every)|(?:St|Saint|North|South|East|"
+    r"West|Mount|Lake|Port|San|"
+    r"Santa|Los|Las|New|Fort|Great|River|Upper|Lower)\.?) $"
+)
+_INITIAL_BEFORE = re.compile(r"(?<!\w)[A-Z]\. $")
+_CAPITAL_BEFORE = re.compile(r"[^\W\d_a-z][\w'’-]* $")
 _BEFORE = re.compile(rf"(?<![\w@./\[-])({_LETTER}{{3,30}}) $")
 _AFTER = re.compile(rf" ([^\W\d_a-z]{_LETTER}{{2,30}})")
 _GIVEN_WORD = re.compile(
@@ -38,6 +57,7 @@ _GIVEN_WORD = re.compile(
 )
 """Given names that are words as well, before a name that is none."""
 _LOOKED_AT = 1000
+_LONGEST_SHORT = 5
 _LEAST = 3
 _LEAST_LOWER = 4
 
@@ -60,7 +80,9 @@ def _written(text: str) -> str:
             and not (_known(lists, first) and _known(lists, last))
             and first not in lists.others
         )
-        return "[name]" if taken and last not in lists.ordinary else found[0]
+        return (
+            "[name]" if taken and (last not in lists.ordinary or last in lists.family) else found[0]
+        )
 
     return _PAIR.sub(instead, text)
 
@@ -100,35 +122,68 @@ def _is_name(
 ) -> bool:
     low = word.lower()
     parts = _parts(low)
-    if len(word) < _LEAST or _is_short_form(word):
+    if len(word) < _LEAST or _is_short_form(word) or _is_of_thing(text, start, word, follows):
         return False
     if low in lists.others or all(part in lists.others for part in parts):
         return follows and word[0].isupper() and (low in lists.given or low in lists.family)
     named = any(p in lists.given or p in lists.family for p in parts)
     inner = word[0].isupper() and not _BEGINS.search(text[max(0, start - 8) : start])
-    if _known(lists, low):
-        return inner and english and ((follows and named) or low in lists.given)
+    if _INITIAL_BEFORE.search(text[max(0, start - 3) : start]):
+        inner = word[0].isupper()
     if word[0].isupper():
-        return (
-            named
-            or follows
-            or (english and (inner or _is_followed(lists, text, start + len(word))))
-        )
-    return len(word) >= _LEAST_LOWER and (named or follows)
+        return _is_capital_name(lists, text, start + len(word), low, inner, named, follows, english)
+    return not _known(lists, low) and len(word) >= _LEAST_LOWER and (named or follows)
+
+
+def _is_capital_name(
+    lists: Lexicon,
+    text: str,
+    end: int,
+    low: str,
+    inner: bool,
+    named: bool,
+    follows: bool,
+    english: bool,
+) -> bool:
+    if not _known(lists, low):
+        return named or follows or (english and (inner or _is_followed(lists, text, end)))
+    if not english:
+        return False
+    if inner and follows and named:
+        return True
+    return low in lists.given and (inner or _is_followed(lists, text, end, family=True))
+
+
+def _is_of_thing(text: str, start: int, word: str, follows: bool) -> bool:
+    before = text[max(0, start - 24) : start]
+    if not follows and _ARTICLE_BEFORE.search(before):
+        return True
+    # A street, a station, a tariff: named after somebody perhaps, but nobody.
+    if _THING.match(text, start + len(word)):
+        return True
+    return bool(_STREET_WORD.fullmatch(word)) and bool(
+        _CAPITAL_BEFORE.search(text[max(0, start - 40) : start])
+    )
 
 
 def _may_precede(lists: Lexicon, word: str) -> bool:
     low = word.lower()
-    if _GIVEN_WORD.fullmatch(low):
+    if _GIVEN_WORD.fullmatch(low) or (word[0].isupper() and low in lists.given):
         return True
     if low in lists.others or _known(lists, low):
         return False
     return low in lists.given or len(low) >= _LEAST_LOWER
 
 
-def _is_followed(lists: Lexicon, text: str, end: int) -> bool:
+def _is_followed(lists: Lexicon, text: str, end: int, *, family: bool = False) -> bool:
     after = _AFTER.match(text, end)
-    return bool(after) and not _known(lists, after[1].lower()) if after else False
+    if after is None:
+        return False
+    low = after[1].lower()
+    if family:
+        named = low in lists.family or low in lists.given
+        return named and low not in lists.others and not _STREET_WORD.fullmatch(after[1])
+    return not _known(lists, low)
 
 
 def _is_english(lists: Lexicon, text: str) -> bool:
@@ -154,7 +209,7 @@ def _parts(low: str) -> list[str]:
 def _is_short_form(word: str) -> bool:
     # VAT, iPhone, McAfee is none: capitals after small letters, unless it begins as names do.
     if word.isupper():
-        return len(word) <= 5
+        return len(word) <= _LONGEST_SHORT
     return bool(re.search(r"[a-z][A-Z]", word)) and not re.match(
         r"Ma?c[A-Z]|De[A-Z]|Le[A-Z]|Van[A-Z]", word
     )
