@@ -122,8 +122,9 @@ class EntraCredentials(StreamingCredentialProvider):
         return _pair(self._token)
 
     def on_next(self, callback: Callable[[Any], Any]) -> None:
-        """Have live connections told of each new token."""
-        self._listeners.append(callback)
+        """Have live connections told of each new token; a cluster's client asks again and again."""
+        if callback not in self._listeners:
+            self._listeners.append(callback)
 
     def on_error(self, callback: Callable[[Exception], Any]) -> None:
         """Failures are logged and tried again; a connection fails only once its token runs out."""

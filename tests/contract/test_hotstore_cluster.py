@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack
 import pytest
 from redis.crc import key_slot
 
+from memory.entra import EntraCredentials
 from memory.hotstore import HotStore
 from memory.scripts import Script, ScriptCall
 from memory.subscriptions import Subscriptions
 from meshkit.errors import MeshError
+from tests.support.entra import AsyncTokenCredential
 from tests.unit.memory.test_hotstore import WRITE
 
 pytestmark = pytest.mark.slow
@@ -85,6 +87,30 @@ async def test_messages_reach_listeners_at_any_node(hot: HotStore, nodes: list[H
         for number, node in enumerate(nodes):
             await node.command("PUBLISH", "channel", number)
             assert await feed.next(5) == str(number).encode()
+
+
+async def test_a_new_token_reaches_the_connections_to_every_node(
+    cluster_urls: list[str], nodes: list[HotStore]
+) -> None:
+    for node in nodes:
+        await node.command("ACL", "SETUSER", "oid-1", "on", "nopass", "~*", "&*", "+@all")
+    async with (
+        EntraCredentials(AsyncTokenCredential("oid-1")) as credentials,
+        HotStore(cluster_urls[0], cluster=True, credentials=credentials) as hot,
+    ):
+        await asyncio.gather(*(hot.command("SET", f"k{n}", n) for n in range(60)))
+        before = [await _logins(node) for node in nodes]
+        await hot._client.nodes_manager.initialize()  # type: ignore[union-attr]
+        assert await credentials._renewed()
+        after = [await _logins(node) for node in nodes]
+        assert all(then < now for then, now in zip(before, after, strict=True))
+        assert len(credentials._listeners) == 1
+        await asyncio.gather(*(hot.command("GET", f"k{n}") for n in range(60)))
+
+
+async def _logins(node: HotStore) -> int:
+    stats = (await node.command("INFO", "commandstats")).decode()
+    return int(stats.partition("cmdstat_auth:calls=")[2].partition(",")[0] or 0)
 
 
 async def _owner_of(key: str, nodes: list[HotStore]) -> HotStore:

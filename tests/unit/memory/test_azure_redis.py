@@ -124,6 +124,21 @@ async def test_a_new_token_reaches_live_connections_and_none_is_dropped(
     await asyncio.gather(*(keyless[0].ping_async() for _ in range(20)))
 
 
+async def test_a_blocking_connection_that_was_cut_comes_back_with_the_new_token(
+    keyless: tuple[AzureRedisManager, AsyncTokenCredential], manager: AzureRedisManager
+) -> None:
+    """Nobody tells it; Azure closes it when its token runs out."""
+    blocking, credentials = keyless[0], keyless[0]._credentials
+    assert credentials is not None
+    await blocking.ping_async()
+    assert blocking.get_session_data("none") == {}
+    assert await credentials._renewed()
+    await manager._hot.command("CLIENT", "KILL", "USER", "oid-1")
+    before = await _auth_calls(manager._hot)
+    assert blocking.get_session_data("none") == {}
+    assert await _auth_calls(manager._hot) == before + 1
+
+
 async def _auth_calls(hot: HotStore) -> int:
     stats = (await hot.command("INFO", "commandstats")).decode()
     line = next(line for line in stats.splitlines() if line.startswith("cmdstat_auth:"))
