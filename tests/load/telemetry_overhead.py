@@ -196,7 +196,7 @@ def report(kind: Kind, rounds: Sequence[Mapping[str, Spent]]) -> Interval:
     print("none to none, by round:", *(f"{ratio:.3f}" for ratio in likes))
     print(f"none to none {interval(likes)}")
     found = interval(ratios)
-    print(f"full to none {found}; at most {MAX_RATIO}: {found.verdict}")
+    print(f"full to none {found}; at most {MAX_RATIO}: {found.verdict}", flush=True)
     return found
 
 
