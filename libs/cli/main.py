@@ -1,11 +1,12 @@
 """The command line. Exit codes: 0 done, 1 the mesh broke, 2 wrong usage, 3 no mesh to call,
-4 the call failed, 130 interrupted."""
+4 the call failed, 130 interrupted, 143 told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
@@ -36,7 +37,7 @@ from cli.report import CallReport
 from cli.tools import tools
 from cli.trace import trace
 
-MESH_BROKE, USAGE, NO_MESH, CALL_FAILED, INTERRUPTED = 1, 2, 3, 4, 130
+MESH_BROKE, USAGE, NO_MESH, CALL_FAILED, INTERRUPTED, STOPPED = 1, 2, 3, 4, 130, 143
 
 DATA = click.option(
     "--data",
@@ -195,9 +196,11 @@ def pools(
 
 def _run(work: Coroutine[Any, Any, int]) -> None:
     try:
-        code = asyncio.run(work)
+        code = asyncio.run(_stoppable(work))
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except asyncio.CancelledError:
+        code = STOPPED
     except MeshError as error:
         click.echo(f"voicemesh: {error}", err=True)
         code = MESH_BROKE
@@ -211,6 +214,14 @@ def _run(work: Coroutine[Any, Any, int]) -> None:
         click.echo(f"voicemesh: {error}; start a mesh with `voicemesh up`", err=True)
         code = NO_MESH
     sys.exit(code)
+
+
+async def _stoppable(work: Coroutine[Any, Any, int]) -> int:
+    """The work, cancelled by SIGTERM: ended at once, it would leave the processes of its mesh behind."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
 
 
 async def _up(mesh: LocalMesh, console: Console) -> int:

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +82,13 @@ async def test_no_mesh_to_call(tmp_path: Path) -> None:
     assert "voicemesh up" in done.stderr
 
 
-async def test_up_runs_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "wanted"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
+async def test_up_runs_until_it_is_stopped_and_leaves_nothing_behind(
+    stop: signal.Signals, wanted: int, tmp_path: Path
+) -> None:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -98,18 +106,23 @@ async def test_up_runs_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) ->
     assert up.stdout is not None
     said: list[str] = []
     async with asyncio.timeout(60):
-        while not any("the mesh is up" in line for line in said):
+        while not any("/console" in line for line in said):
             line = (await up.stdout.readline()).decode()
             assert line, said
             said.append(line)
+    assert any("the mesh is up" in line for line in said)
+    console = said[-1].split()[-1]
+    status = await asyncio.to_thread(_read_json, console.replace("/console", "/api/v1/console"))
+    assert status["ring"] is not None, "it keeps what the page shows"
     children = _children(up.pid)
     assert len(children) >= 7  # five services, the planner, Valkey
-    up.send_signal(signal.SIGINT)
+    up.send_signal(stop)
     async with asyncio.timeout(30):
         rest = (await up.stdout.read()).decode()
         code = await up.wait()
-    assert code == 130, rest
+    assert code == wanted, rest
     assert "Traceback" not in rest
+    assert "export" not in rest, "nobody minds that the ring goes first"
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     for part in (
         "gateway",
@@ -120,6 +133,11 @@ async def test_up_runs_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) ->
         "valkey",
     ):
         assert any(line.startswith(part) for line in said), part
+
+
+def _read_json(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
 
 
 def _children(pid: int) -> list[int]:
