@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version as installed_version
@@ -21,7 +21,15 @@ from cli import doctor_checks as checks
 from cli.config import said_remotely, settings_class
 from cli.diagnostics import GATEWAY, Process, Refused, Unanswered
 from cli.doctor_checks import Finding, fail, ok, warn
-from cli.doctor_pods import ASK_SECONDS, SPEECH_POOL, Pods, Told, ask, of_status
+from cli.doctor_pods import (
+    ASK_SECONDS,
+    SPEECH_POOL,
+    Pods,
+    Told,
+    ask,
+    caller_identity,
+    of_status,
+)
 from cli.identity import Identity
 from memory.entra import EntraCredentials
 from memory.hotstore import HotStore
@@ -31,6 +39,7 @@ from meshkit.credentials import BearerTokens, TokenUnavailable, process_credenti
 from meshkit.errors import MeshError
 from meshkit.remote import accept, of_service
 from meshkit.settings import MeshSettings, SettingsError
+from meshkit.startup import StartupError
 from meshkit.tls import CertificateRefused, Files, read_bundle
 
 PODS = (
@@ -53,7 +62,8 @@ async def deployment(
     asked = [gateway(control_url, control_key), *_asking(loaded)]
     if clock_url:
         asked.append(clock(clock_url))
-    pods = [ask(p, loaded[p.caller], operator) for p in PODS if p.caller in loaded]
+    identity = operator or own_identity(loaded)
+    pods = [ask(p, loaded[p.caller], identity) for p in PODS if p.caller in loaded]
     answers, told = await asyncio.gather(asyncio.gather(*asked), asyncio.gather(*pods))
     found += [finding for answer in answers for finding in answer]
     each = [pod for service in told for pod in service]
@@ -87,7 +97,7 @@ def judge(loaded: Loaded, now: datetime) -> list[Finding]:
     found = list[Finding]()
     for service, settings in loaded.items():
         found += checks.credentials(service, plain(settings))
-        found += certificate(service, settings, now)
+    found += certificates(loaded, now)
     if "speech-pool" in loaded and "session-store" in loaded:
         mine, known = plain(loaded["speech-pool"]), plain(loaded["session-store"])["quotas"]
         used = {name: mine[name] for name in ("recognizer_quota", "synthesizer_quota")}
@@ -103,15 +113,34 @@ def plain(settings: MeshSettings) -> dict[str, Any]:
     }
 
 
-def certificate(service: str, settings: MeshSettings, now: datetime) -> list[Finding]:
-    """The certificate that the settings name, if they name one."""
-    if not settings.tls_certificate:
-        return []
-    files = Files(settings.tls_certificate, settings.tls_key, settings.tls_ca)
-    try:
-        return [checks.certificate(service, read_bundle(files, service, now).not_after, now)]
-    except CertificateRefused as error:
-        return [fail(f"{service} certificate", str(error), "Issue it anew.")]
+def certificates(loaded: Loaded, now: datetime) -> list[Finding]:
+    """Those that the settings name. In a pod all settings name that pod's, which is one service's."""
+    held: dict[Files, list[str]] = {}
+    for service, settings in loaded.items():
+        if settings.tls_certificate:
+            files = Files(settings.tls_certificate, settings.tls_key, settings.tls_ca)
+            held.setdefault(files, []).append(service)
+    return [_certificate(files, services, now) for files, services in held.items()]
+
+
+def _certificate(files: Files, services: Sequence[str], now: datetime) -> Finding:
+    """Files, as those of whichever of these services they are."""
+    refused = ""
+    for service in services:
+        try:
+            return checks.certificate(service, read_bundle(files, service, now).not_after, now)
+        except CertificateRefused as error:
+            refused = refused or str(error)
+    return fail(f"{services[0]} certificate", refused, "Issue it anew.")
+
+
+def own_identity(loaded: Loaded) -> Identity | None:
+    """The certificate at hand, whichever service's it is; None: there is none that can serve."""
+    for service, settings in loaded.items():
+        with suppress(StartupError):
+            if identity := caller_identity(service, settings):
+                return identity
+    return None
 
 
 def quota_rooms(loaded: Loaded, pods: Iterable[Told]) -> list[Finding]:

@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,17 +154,24 @@ async def test_names_resolve_or_are_a_finding() -> None:
     assert (found.status, "does not resolve" in found.said) == (FAIL, True)
 
 
-def test_certificates_are_read(tmp_path: Path) -> None:
+def test_certificates_are_read_as_those_of_the_service_that_they_are_of(tmp_path: Path) -> None:
     ca, now = PrivateCA(), datetime.now(UTC)
-    files = ca.files_for(tmp_path, "gateway")
+    files = ca.files_for(tmp_path, "orchestrator")
     settings = GatewaySettings(
         tls_certificate=files.certificate, tls_key=files.key, tls_ca=files.ca
     )
-    (ending,) = deployed.certificate("gateway", settings, now)
-    assert ending.status is WARN, "a day is left"
-    (foreign,) = deployed.certificate("orchestrator", settings, now)
-    assert foreign.status is FAIL
-    assert deployed.certificate("gateway", GatewaySettings(), now) == []
+    pod = {"gateway": settings, "orchestrator": settings, "tool-executor": settings}
+    (ending,) = deployed.certificates(pod, now)
+    assert (ending.check, ending.status) == ("orchestrator certificate", WARN), "a day is left"
+    (foreign,) = deployed.certificates({"gateway": settings}, now)
+    assert (foreign.check, foreign.status) == ("gateway certificate", FAIL)
+    (late,) = deployed.certificates(pod, now + timedelta(days=2))
+    assert (late.status, "expired" in late.said) == (FAIL, True)
+    assert deployed.certificates({"gateway": GatewaySettings()}, now) == []
+    assert deployed.own_identity({"gateway": settings}) is None
+    mine = deployed.own_identity(pod)
+    assert mine is not None
+    assert mine.certificate == Path(files.certificate).read_bytes()
 
 
 async def test_redis_that_is_not_set_is_none_or_is_away() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cli.doctor_checks import Finding, Status
+from cli.doctor_deployment import deployment
 from cli.doctor_pods import Pods, ask
 from cli.identity import identity_of
 from gateway.settings import GatewaySettings
@@ -17,6 +18,7 @@ from meshkit.identity import identified
 from meshkit.server import MeshServer
 from meshkit.tls import Files
 from tests.support.certificates import PrivateCA, identity_settings
+from tests.support.gateway_rig import NOWHERE
 from voicemesh.speech.v1 import speech_pool_pb2 as pb
 from voicemesh.speech.v1.speech_pool_pb2_grpc import (
     SpeechPoolServiceServicer,
@@ -140,3 +142,27 @@ async def test_a_certificate_that_is_not_the_callers_is_a_finding(secured: Secur
     found = await secured.asked(foreign)
     assert statuses(found) == {"speech-pool": FAIL}
     assert "gateway.voicemesh" in found["speech-pool"].advice
+
+
+async def test_in_a_pod_all_are_asked_with_the_certificate_of_that_pod(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = secured.ca.files_for(secured.folder / "gateway", "gateway")
+    pod = {
+        "TLS_CERTIFICATE": files.certificate,
+        "TLS_KEY": files.key,
+        "TLS_CA": files.ca,
+        "SPEECH_POOL_TARGET": f"static:{secured.address}",
+        **{f"{name}_TARGET": NOWHERE for name in ("ORCHESTRATOR", "SESSION_STORE")},
+        "TOOL_EXECUTOR_TARGET": NOWHERE,
+        "MODEL_BASE_URL": "http://127.0.0.1:9/v1",
+    }
+    for name, value in pod.items():
+        monkeypatch.setenv(f"VOICEMESH_{name}", value)
+    found = await deployment("http://127.0.0.1:9", "")
+    told = {finding.check: finding for finding in found}
+    certificates = [check for check in told if check.endswith(" certificate")]
+    assert certificates == ["gateway certificate"]
+    assert told["speech-pool"].status is OK
+    for service in ("orchestrator", "session-store", "tool-executor"):
+        assert "UNAVAILABLE" in told[service].said, "asked, whoever's certificate it is"
