@@ -100,6 +100,9 @@ def test_a_setting_that_is_not_live_waits_for_the_next_start(
         following.changed({"voicemesh/tables": "2"}, frozenset())
     (record,) = [r for r in caplog.records if r.message == "settings change at the next start"]
     assert record.__dict__["settings"] == ["tables"]
+    assert (settings.live.generation, settings.live.waiting) == (1, ("tables",))
+    following.changed({}, frozenset())
+    assert (settings.live.generation, settings.live.waiting) == (2, ())
     with pytest.raises(KeyError, match="not live"):
         settings.now("tables")
     with pytest.raises(KeyError, match="not live"):
