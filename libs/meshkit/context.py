@@ -2,17 +2,20 @@
 
 The ids travel as W3C baggage beside the W3C trace context, so that every log line and span of a
 call, on whichever service, carries the same session, call and turn. Nothing else travels so.
+
+Every request passes here twice. What we send ourselves is plain, so it is written and read in place;
+whatever looks otherwise goes to OpenTelemetry's propagators, which take ten times as long.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import baggage, context, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
-from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from meshkit import telemetry
@@ -22,7 +25,10 @@ Metadata = tuple[tuple[str, str], ...]
 _IDS = ("session", "call", "turn")
 _PREFIX = "voicemesh."
 _CARRIED = frozenset({"traceparent", "tracestate", "baggage"})
-_PROPAGATOR = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
+_TRACE, _BAGGAGE = TraceContextTextMapPropagator(), W3CBaggagePropagator()
+_NAMES = frozenset(_PREFIX + name for name in _IDS)
+_plain = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
+_plain_parent = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
 
 
 @contextmanager
@@ -68,7 +74,8 @@ def new_trace(began: float | None = None, linked: str = "") -> Iterator[None]:
 
 def current_ids() -> dict[str, str]:
     """The ids of the call at hand, with the trace id: what a log record is stamped with."""
-    stamped = {name: str(value) for name in _IDS if (value := baggage.get_baggage(_PREFIX + name))}
+    carried = baggage.get_all()
+    stamped = {name: str(value) for name in _IDS if (value := carried.get(_PREFIX + name))}
     span_context = trace.get_current_span().get_span_context()
     if span_context.is_valid:
         stamped["trace"] = trace.format_trace_id(span_context.trace_id)
@@ -78,7 +85,18 @@ def current_ids() -> dict[str, str]:
 def outgoing_metadata() -> Metadata:
     """gRPC metadata that carries the context to the next service."""
     carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
+    at_hand = trace.get_current_span().get_span_context()
+    if at_hand.trace_state:
+        _TRACE.inject(carrier)
+    elif at_hand.is_valid:
+        ids = f"{at_hand.trace_id:032x}-{at_hand.span_id:016x}"
+        carrier["traceparent"] = f"00-{ids}-{at_hand.trace_flags:02x}"
+    carried = baggage.get_all()
+    if all(name in _NAMES and _plain(str(value)) for name, value in carried.items()):
+        if carried:
+            carrier["baggage"] = ",".join(f"{name}={value}" for name, value in carried.items())
+    else:
+        _BAGGAGE.inject(carrier)
     return tuple(carrier.items())
 
 
@@ -97,8 +115,34 @@ def incoming_metadata(metadata: Iterable[tuple[str, str | bytes]] | None) -> Ite
     if not carrier:
         yield
         return
-    with _attached(_PROPAGATOR.extract(carrier)):
+    with _attached(_with_baggage(carrier, _with_trace(carrier))):
         yield
+
+
+def _with_trace(carrier: Mapping[str, str]) -> context.Context:
+    """A new context with the caller's span, if there is one."""
+    plain = _plain_parent(carrier.get("traceparent", ""))
+    if plain is None or "tracestate" in carrier:
+        return _TRACE.extract(carrier)
+    trace_id, span_id, flags = (int(part, 16) for part in plain.groups())
+    caller = trace.SpanContext(
+        trace_id, span_id, is_remote=True, trace_flags=trace.TraceFlags(flags)
+    )
+    if not caller.is_valid:
+        return context.Context()
+    return trace.set_span_in_context(trace.NonRecordingSpan(caller), context.Context())
+
+
+def _with_baggage(carrier: Mapping[str, str], taken: context.Context) -> context.Context:
+    header = carrier.get("baggage")
+    if not header:
+        return taken
+    pairs = [entry.partition("=") for entry in header.split(",", len(_IDS))]
+    if not all(name in _NAMES and _plain(value) for name, _, value in pairs):
+        return _BAGGAGE.extract(carrier, taken)
+    for name, _, value in pairs:
+        taken = baggage.set_baggage(name, value, taken)
+    return taken
 
 
 def _carrier(metadata: Iterable[tuple[str, str | bytes]] | None) -> Mapping[str, str]:
