@@ -9,6 +9,8 @@ from typing import Any
 
 EFFECT_KEY = "x-effect"
 EFFECTFUL = "effectful"
+CONFIRMED = "confirmed"
+"""Of a tool that acts and asks the caller for a yes by itself."""
 EFFECT_SENTENCE = "needs the caller's yes"
 """The other way to mark a tool: a description that contains this, in any case."""
 
@@ -48,6 +50,11 @@ class Tool:
         """Whether the caller is asked for a yes before it is called."""
         marked = self.parameters.get(EFFECT_KEY) == EFFECTFUL
         return marked or EFFECT_SENTENCE in self.description.lower()
+
+    @property
+    def acts(self) -> bool:
+        """Whether it changes something, whoever asks for the yes."""
+        return self.effectful or self.parameters.get(EFFECT_KEY) == CONFIRMED
 
     @property
     def verifies(self) -> bool:

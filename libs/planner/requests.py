@@ -27,6 +27,12 @@ _QUESTION = re.compile(
     r"(?:what|why|how|when|where|which|who|do|does|did|can|could|is|are|will|would|may)\b",
     re.I,
 )
+_INFORMATION = re.compile(
+    r"(?:\W*(?:and|so|but|okay|ok|well|then|tell me)\b)*\W*"
+    r"(?:what|what's|why|how|when|where|which|who|do|does|did|is|are|was|were)\b",
+    re.I,
+)
+"""A question for what is, and not for something to be done ("can you", "would you")."""
 _YOUR_NAME = re.compile(r"\byour (?:\w+ ){0,4}name\b", re.I)
 _TELLING = (Kind.PERSON, Kind.DIGITS)
 _CHEERFUL = {
@@ -172,6 +178,8 @@ def _judge(
         return Decision(replies.not_understood(toolbox.tools), why="unclear")
     if isinstance(best.label, SmallTalk):
         return small_talk(toolbox, best.label, before)
+    if (looking_up := _informing(toolbox, fitting, text)) is not None:
+        return _request(toolbox, looking_up, text, known)
     first = fitting[0][0]
     close = [tool for tool, one in fitting[1:2] if best.score - one.score < MARGIN]
     if close and best.score < SURE:
@@ -200,6 +208,13 @@ def _searching(toolbox: Toolbox, best: Scored, text: str) -> Tool | None:
     if not (off_topic or best.score < FLOOR) or not _QUESTION.match(text):
         return None
     return next((tool for tool in toolbox.tools if _searches(tool)), None)
+
+
+def _informing(toolbox: Toolbox, fitting: Sequence[tuple[Tool, Scored]], text: str) -> Tool | None:
+    """The tool that looks things up, where a mere question would lead to one that acts."""
+    if not fitting[0][0].acts or not _INFORMATION.match(text):
+        return None
+    return next((tool for tool, one in fitting if _searches(tool) and one.score >= FLOOR), None)
 
 
 def _searches(tool: Tool) -> bool:

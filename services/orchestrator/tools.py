@@ -25,7 +25,8 @@ logger = get_logger("orchestrator.tools")
 
 LIST_SECONDS = 5.0
 EFFECT_MARKER = "x-effect"
-"""Schema extension that tells a model which tools act on the world: it is to ask for a yes first."""
+"""Schema extension that tells a model which tools act on the world: `effectful`, and it is to ask for a
+yes first, or `confirmed`, and the tool-executor asks."""
 MAX_PAGES = 100
 TRIES = 3
 TOOLS_UNAVAILABLE = "TOOLS_UNAVAILABLE"
@@ -269,8 +270,8 @@ def told_to_model(outcome: Outcome) -> str:
 def _function(tool: pb.Tool) -> Message:
     parameters = json.loads(tool.parameters_json or "{}")
     # A tool that the executor confirms is called at once: the executor asks the exact question.
-    if tool.effect == pb.TOOL_EFFECT_EFFECTFUL and not tool.confirmed:
-        parameters[EFFECT_MARKER] = "effectful"
+    if tool.effect == pb.TOOL_EFFECT_EFFECTFUL:
+        parameters[EFFECT_MARKER] = "confirmed" if tool.confirmed else "effectful"
     function = {
         "name": tool.name.removeprefix("tools/"),
         "description": tool.description,

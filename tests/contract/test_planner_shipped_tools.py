@@ -9,18 +9,16 @@ from typing import Any
 import pytest
 
 from orchestrator.history import NO_RESULT
-from planner.conversation import Message, PlannedCall, Tool
+from planner.conversation import Message, PlannedCall
 from planner.inference import RequestEmbedder
 from planner.intents import Embedder
 from planner.minilm import MiniLM
 from planner.results import read_result
 from tests.support.planner_call import Bank, PhoneCall
+from tests.support.planner_tools import shipped
 from tool_executor.limits import PER_DAY
 from tool_executor.policy import IDENTITY, ask_for
-from tool_executor.tools.accounts import AccountTools
-from tool_executor.tools.knowledge_base import KnowledgeTools
-from tool_executor.tools.refunds import MAY_I, RefundTools
-from tool_executor.tools.verification import VerificationTools
+from tool_executor.tools.refunds import MAY_I
 
 GREETING = (
     "Welcome to Meridian Bank. To begin, please tell me your full name and the last four digits of"
@@ -38,17 +36,6 @@ def embedder() -> Embedder:
 @pytest.fixture
 def call(embedder: Embedder) -> PhoneCall:
     return PhoneCall(shipped(), embedder, messages=[Message("assistant", GREETING)])
-
-
-def shipped() -> list[Tool]:
-    declared = (
-        VerificationTools.verify_client_identity,
-        AccountTools.get_account_summary,
-        AccountTools.get_recent_transactions,
-        RefundTools.refund_fee,
-        KnowledgeTools.search_knowledge_base,
-    )
-    return [Tool(one.name, one.description, one.parameters) for one in declared]
 
 
 @pytest.mark.parametrize(

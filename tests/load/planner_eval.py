@@ -22,12 +22,13 @@ from planner.intents import Embedder
 from planner.minilm import MiniLM
 from tests.support import planner_development, planner_heldout
 from tests.support.planner_expectation import Expectation
-from tests.support.planner_tools import BANK, DEMO
+from tests.support.planner_tools import BANK, DEMO, shipped
 
 OPENING = (
     Message("system", "You are Ava, the concierge of Contoso Bank."),
     Message("assistant", "Hello, this is Ava at Contoso Bank. How can I help you?"),
 )
+REFUND = next(tool for tool in shipped() if tool.name == "refund_fee")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,10 @@ def main() -> None:
     for name, utterances, tools in (
         ("development, 15 tools", planner_development.BANK, BANK),
         ("development, demo tools", planner_development.DEMO, DEMO),
+        ("development, fees", planner_development.FEES, shipped()),
         ("held-out, 15 tools", planner_heldout.BANK, BANK),
         ("held-out, demo tools", planner_heldout.DEMO, DEMO),
+        ("the same and refund_fee", planner_heldout.DEMO, (*DEMO, REFUND)),
     ):
         verdicts = [judge(one, tools, embedder) for one in utterances]
         print(score(name, verdicts))

@@ -193,3 +193,30 @@ DEMO = (
     E("no thanks", None),
 )
 """For the four tools of the demo call, `planner_tools.DEMO`."""
+
+FEES = (
+    E("when is the monthly fee waived", "search_knowledge_base"),
+    E("what is the late fee", "search_knowledge_base"),
+    E("how can I avoid the overdraft fee", "search_knowledge_base"),
+    E("how much is the foreign transaction fee", "search_knowledge_base"),
+    E("why did you charge me a late fee", "search_knowledge_base"),
+    E("do I have to pay a monthly fee", "search_knowledge_base"),
+    E("what are the rules for refunds", "search_knowledge_base"),
+    E("please refund the late fee", "refund_fee", {"fee": "late"}),
+    E("I want my overdraft fee back", "refund_fee", {"fee": "overdraft"}),
+    E("give me back the foreign transaction fee", "refund_fee", {"fee": "foreign transaction"}),
+    E(
+        "could you reverse that late fee of twenty nine dollars",
+        "refund_fee",
+        {"fee": "late", "amount": 29},
+    ),
+    E("can you take the monthly fee off my account", "refund_fee", {"fee": "monthly"}),
+    E("I'd like a refund of the overdraft fee", "refund_fee", {"fee": "overdraft"}),
+    E(
+        "refund thirty five dollars for the overdraft fee please",
+        "refund_fee",
+        {"fee": "overdraft", "amount": 35},
+    ),
+)
+"""About fees, for the tools that the tool-executor ships, `planner_tools.shipped`: who asks about one
+wants no refund."""

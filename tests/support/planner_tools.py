@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import toolkit
 from planner.conversation import Tool
+from tool_executor.tools.accounts import AccountTools
+from tool_executor.tools.knowledge_base import KnowledgeTools
+from tool_executor.tools.refunds import RefundTools
+from tool_executor.tools.verification import VerificationTools
 
 
 def text(description: str, **more: Any) -> dict[str, Any]:
@@ -88,6 +93,25 @@ KNOWLEDGE = tool(
 )
 DEMO = (VERIFY, SUMMARY, TRANSACTIONS, KNOWLEDGE)
 """The four tools of the demo call."""
+
+
+def shipped() -> tuple[Tool, ...]:
+    """The tools that the tool-executor ships, as their authors wrote them and models are offered
+    them."""
+    declared = (
+        VerificationTools.verify_client_identity,
+        AccountTools.get_account_summary,
+        AccountTools.get_recent_transactions,
+        RefundTools.refund_fee,
+        KnowledgeTools.search_knowledge_base,
+    )
+    return tuple(_offered(one) for one in declared)
+
+
+def _offered(declared: toolkit.Tool) -> Tool:
+    marked = {"x-effect": "confirmed"} if declared.policy.confirm else {}
+    return Tool(declared.name, declared.description, {**declared.parameters, **marked})
+
 
 _ACCOUNTS = ["checking", "savings", "credit card"]
 

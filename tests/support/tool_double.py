@@ -45,6 +45,7 @@ class ToolDouble(ToolExecutorServiceServicer):
 
     bodies: dict[str, Body] = field(default_factory=lambda: dict.fromkeys(SHIPPED, succeed))
     effects: dict[str, int] = field(default_factory=dict)
+    confirmed: set[str] = field(default_factory=set)
     asked: list[pb.ExecuteToolRequest] = field(default_factory=list)
     refuse: list[MeshError] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -106,6 +107,7 @@ class ToolDouble(ToolExecutorServiceServicer):
             long_running=name in self.long,
             timeout=Duration(seconds=1),
             effect=self.effects.get(name, pb.TOOL_EFFECT_READ_ONLY),  # type: ignore[arg-type]
+            confirmed=name in self.confirmed,
         )
 
     async def _run(self, request: pb.ExecuteToolRequest) -> outcome_pb2.ToolOutcome:

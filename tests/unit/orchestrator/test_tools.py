@@ -80,12 +80,13 @@ async def test_a_model_is_offered_the_tools_of_its_agent_in_its_order(pod: ToolD
 
 
 async def test_a_model_is_told_which_tools_act(pod: ToolDouble) -> None:
-    pod.effects = {"get_account_summary": pb.TOOL_EFFECT_EFFECTFUL}
+    acting = ("get_account_summary", "refund_fee")
+    pod.effects, pod.confirmed = dict.fromkeys(acting, pb.TOOL_EFFECT_EFFECTFUL), {"refund_fee"}
     async with tools_at(pod.address) as tools:
         await tools.refresh()
-        offered = tools.offered(["search_knowledge_base", "get_account_summary"])
+        offered = tools.offered(["search_knowledge_base", *acting])
     markers = [tool["function"]["parameters"].get("x-effect") for tool in offered]
-    assert markers == [None, "effectful"]
+    assert markers == [None, "effectful", "confirmed"]
 
 
 async def test_a_new_listing_takes_the_place_of_the_old(pod: ToolDouble) -> None:
