@@ -29,7 +29,7 @@ FLUSH_SECONDS = 4.0
 """Time that a process which ends gives its last numbers."""
 RING_EACH_SECONDS = 5.0
 """Instead of EXPORT_EACH_SECONDS where a person watches: numbers go to the ring of a local mesh."""
-RING_FLUSH_SECONDS = 0.3
+RING_FLUSH_SECONDS = 0.1
 """Instead of FLUSH_SECONDS: the ring is near, or it has ended with the mesh and nobody would look."""
 
 

@@ -40,7 +40,7 @@ class Pace:
 
 
 TO_COLLECTOR = Pace(10.0, 4.0)
-TO_RING = Pace(2.0, 0.3)
+TO_RING = Pace(2.0, 0.1)
 """Where a person watches. The ring is near, or it has ended with the mesh and nobody would look."""
 
 
