@@ -4,18 +4,21 @@
     logger.info("media connected", extra={"frames": 12})
 
 What people say never goes into a message or a field; should it get there, `Redaction` takes it out
-of message, fields and traceback before any sink formats the record. Equal records are limited, see
-`meshkit.log_repeats`: warnings and worse by logger and message, milder ones by session too, since
-each tells of another call. `console` is the readable form of the same records, for `voicemesh up`.
+of message, fields and traceback before any sink formats the record. Records of libraries come the same
+way: handlers of their own are taken from them. Equal records are limited, see `meshkit.log_repeats`:
+warnings and worse by logger and message, milder ones by session too, since each tells of another call.
+`console` is the readable form of the same records, for `voicemesh up`.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
@@ -62,9 +65,18 @@ def configure_logging(
     handler.addFilter(Redaction())
     handler.setFormatter(_json_formatter() if form == "json" else _ConsoleFormatter())
     logging.root.handlers[:] = [handler]
+    _take_over()
     logging.root.setLevel(logging.WARNING)
     set_level(level)
     logging.captureWarnings(True)
+
+
+def _take_over() -> None:
+    """Take from loggers of libraries the handlers of their own, which would have records unredacted."""
+    for logger in list(logging.root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger) and not logger.name.startswith(_ROOT):
+            logger.handlers[:] = [h for h in logger.handlers if isinstance(h, logging.NullHandler)]
+            logger.propagate = True
 
 
 def set_level(level: str, logger: str = "") -> None:
@@ -103,6 +115,15 @@ class _Sink(logging.StreamHandler[TextIO]):
             passes = self._limit.admits(_kind(record), now)
         self._tell(over)
         return passes
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Tell that a record was lost: logging's own way writes raw tracebacks to standard error."""
+        kind = sys.exc_info()[0]
+        if kind is None or issubclass(kind, OSError):
+            return  # standard error itself is gone
+        lost = {"level": "ERROR", "logger": record.name, "message": "a log record was lost"}
+        with suppress(Exception):
+            self.stream.write(json.dumps(lost | {"cause": kind.__name__}) + self.terminator)
 
     def close(self) -> None:
         """Tell of all that did not pass, then close."""
@@ -169,6 +190,8 @@ class Redaction(logging.Filter):
         if record.exc_info:
             record.exc_text = redact(_TRACEBACKS.formatException(record.exc_info))
             record.exc_info = None
+        elif record.exc_text:  # whoever handled the record before has put its traceback in words
+            record.exc_text = redact(record.exc_text)
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         own = {key: value for key, value in vars(record).items() if key not in _STANDARD}

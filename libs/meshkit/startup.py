@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from meshkit.redaction import redact
+from meshkit.uncaught import tell_of_loop, tell_uncaught
+
 EXIT_CANNOT_START = 2
 
 
@@ -21,16 +24,18 @@ class StartupError(Exception):
 
 def run_process(service: str, main: Callable[[], Awaitable[None]]) -> None:
     """Run `main` on uvloop to its end, then exit: 0, or 2 with one sentence if it cannot start."""
+    tell_uncaught()
     try:
         uvloop.run(_awaited(main))
     except StartupError as error:
-        sys.stderr.write(f"{service}: {error}\n")
+        sys.stderr.write(f"{service}: {redact(str(error))}\n")
         sys.exit(EXIT_CANNOT_START)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 async def _awaited(main: Callable[[], Awaitable[None]]) -> None:
+    tell_of_loop(asyncio.get_running_loop())
     try:
         await main()
     except asyncio.CancelledError:
