@@ -35,6 +35,8 @@ def pick(
 
     Pods that drain or are suspect come last, so that a lone pod is still tried.
     """
+    if len(pods) == 1:  # whatever its state; most fleets of a small deployment are so
+        return next((address for address in pods if address not in exclude), None)
     candidates = [address for address in pods if address not in exclude]
     fit = [a for a in candidates if not pods[a].draining and pods[a].suspect_until <= now]
     if chosen := _freer(pods, fit, choose):

@@ -284,7 +284,7 @@ class Execution:
         if isinstance(answer, Failure):
             return Outcome(failure=answer, seconds=seconds, traceparent=told_by)
         concluded = await self._concluded(tool, request, answer, verified, seconds)
-        return dataclasses.replace(concluded, traceparent=told_by)
+        return dataclasses.replace(concluded, traceparent=told_by) if told_by else concluded
 
     async def _answer(self, tool: Tool, given: Any, context: ToolContext) -> ToolResult | Failure:
         again = tool.effect is not Effect.EFFECTFUL
