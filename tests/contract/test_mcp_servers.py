@@ -19,7 +19,7 @@ from tests.support.mcp_server import SPOKEN_TO_STDERR
 from tool_executor.audit import NoAudit
 from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN
 from tool_executor.execution import Execution
-from tool_executor.mcp_servers import DeclaredServer, DeclaredTool, McpServers
+from tool_executor.mcp_servers import DeclaredServer, DeclaredTool, McpServers, sdk
 from tool_executor.mcp_servers.connection import AWAY
 from tool_executor.outcomes import Failure, Outcome
 from tool_executor.policy import Verified
@@ -133,12 +133,36 @@ async def test_a_tool_that_hangs_there_ends_at_our_deadline(either: Start) -> No
         assert "hang" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
-async def test_a_flood_is_cut_before_it_reaches_a_prompt(either: Start) -> None:
+async def test_a_flood_is_cut_before_it_reaches_a_prompt(
+    either: Start, request: pytest.FixtureRequest
+) -> None:
     async with either(flood=READ) as registry:
-        outcome = await run(registry, "desk_flood", "{}")
+        # Line by line, as over stdio, ten megabytes cost the SDK seconds of a busy processor.
+        size = 10_000_000 if "http" in request.node.name else 1_000_000
+        outcome = await run(registry, "desk_flood", json.dumps({"size": size}))
         assert outcome.failure is not None
         assert outcome.failure.reason == "OUTPUT_TOO_LARGE"
         assert "Ask for less" in outcome.failure.message
+
+
+async def test_a_response_is_read_no_further_than_its_bound(
+    http_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sdk, "MAX_RESPONSE_BYTES", 100_000)
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    tools = {"flood": READ, "find_customer": READ}
+    registry = Registry()
+    servers = McpServers(
+        {"desk": http(http_url, tools)}, registry, VARIABLES, start_seconds=20, sleep=sleep
+    )
+    async with servers.running(), asyncio.timeout(30):
+        flooded = await run(registry, "desk_flood", "{}")
+        assert json.loads(flooded.result_json)["message"] == AWAY
+        while not (await execute(registry, "desk_find_customer", {"client_id": "c"}))["success"]:
+            await asyncio.sleep(0)
 
 
 async def test_one_that_hangs_is_an_outcome_of_which_nobody_says_that_it_was_done(
@@ -181,21 +205,18 @@ async def test_a_hint_is_believed_only_if_the_deployment_says_so(
 
 
 async def test_a_list_of_tools_that_changes_is_served_as_it_is_now() -> None:
-    looked = asyncio.Event()
-
     async def sleep(seconds: float) -> None:
-        looked.set()
+        await asyncio.sleep(0)
 
     registry = Registry()
     server = stdio({"*": READ})
     servers = McpServers({"desk": server}, registry, VARIABLES, start_seconds=20, sleep=sleep)
-    async with servers.running(), asyncio.timeout(20):
-        while "desk_change" in registry:  # a change before it listens is only seen at the next look
+    async with servers.running(), asyncio.timeout(30):
+        assert (await execute(registry, "desk_obsolete", {}))["message"] == "I am old."
+        while "desk_added" not in registry:  # what is said before anybody listens is not heard
             await execute(registry, "desk_change", {})
-            await looked.wait()
-            await asyncio.sleep(0)
         assert (await execute(registry, "desk_added", {}))["message"] == "I am new."
-        gone = await run(registry, "desk_change", "{}")
+        gone = await run(registry, "desk_obsolete", "{}")
         assert gone.failure is not None
         assert gone.failure.reason == "TOOL_NOT_FOUND"
 
@@ -273,15 +294,15 @@ async def test_a_server_with_url_that_dies_is_an_outcome_too() -> None:
             assert json.loads(away.result_json)["message"] == AWAY
 
 
-async def test_a_server_that_is_not_there_does_not_hold_up_the_start() -> None:
+async def test_a_server_that_is_not_there_does_not_hold_up_the_start(http_url: str) -> None:
     registry = Registry()
     away = {
         "gone": DeclaredServer(command=("no-such-command-anywhere",), tools={"*": READ}),
         "closed": DeclaredServer(url=f"http://127.0.0.1:{free_port()}/mcp", tools={"*": READ}),
-        "desk": stdio({"token": READ}),
+        "desk": http(http_url, {"token": READ}),
     }
     began = time.monotonic()
-    async with McpServers(away, registry, VARIABLES, start_seconds=3).running():
+    async with McpServers(away, registry, VARIABLES, start_seconds=2).running():
         assert time.monotonic() - began < 8
         assert [tool.name for tool in registry] == ["desk_token"]
 

@@ -42,12 +42,19 @@ async def refund(amount: float, client_id: str = "") -> str:
     return f"I refunded {amount} dollars."
 
 
-@server.tool(description="Adds a tool, and takes this one away.")
+@server.tool(description="Adds a tool and takes one away; when called again it only says so again.")
 async def change(context: Context) -> str:
-    server.add_tool(added, description="Was added later.")
-    server.remove_tool("change")
+    if not hasattr(server, "changed"):
+        server.changed = True  # type: ignore[attr-defined]
+        server.add_tool(added, description="Was added later.")
+        server.remove_tool("obsolete")
     await context.notify_tools_changed()
     return "changed"
+
+
+@server.tool(description="Is there at first.")
+async def obsolete() -> str:
+    return "I am old."
 
 
 async def added() -> str:
@@ -78,8 +85,8 @@ async def die() -> str:
 
 
 @server.tool(description="Answers much.")
-async def flood() -> str:
-    return "x" * 10_000_000
+async def flood(size: int = 10_000_000) -> str:
+    return "x" * size
 
 
 @server.tool(description="Says which token it was given.")

@@ -38,6 +38,10 @@ MAX_DESCRIPTION = 1024
 """Characters of a server's description that our model is shown."""
 MAX_MESSAGE = 4000
 
+MAX_RESPONSE_BYTES = 32 * 1024 * 1024
+"""Of one HTTP response; a stream that has come to that is opened anew. What a process of ours writes is
+not bounded."""
+
 Report = Callable[[str, int], None]
 """Takes a message and a percentage."""
 
@@ -154,7 +158,11 @@ async def _entered(
         transport = stdio_client(parameters, errlog=dropped)
     else:
         headers = {name: variables[ours] for name, ours in server.headers.items()}
-        http = httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(seconds, read=None))
+        http = httpx2.AsyncClient(
+            headers=headers,
+            timeout=httpx2.Timeout(seconds, read=None),
+            transport=_Bounded(httpx2.AsyncHTTPTransport(), MAX_RESPONSE_BYTES),
+        )
         await stack.enter_async_context(http)
         transport = streamable_http_client(server.url, http_client=http)
 
@@ -164,6 +172,45 @@ async def _entered(
 
     client = Client(transport, cache=None, message_handler=hear)
     return await stack.enter_async_context(client)
+
+
+class _Bounded(httpx2.AsyncBaseTransport):
+    """Reads no response further than so many bytes: a server cannot fill our memory."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, most: int) -> None:
+        self._inner, self._most = inner, most
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response, its stream counted."""
+        response = await self._inner.handle_async_request(request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        stream = _Counted(response.stream, self._most)
+        return httpx2.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=stream,
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+class _Counted(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream, most: int) -> None:
+        self._inner, self._most = inner, most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        async for chunk in self._inner:
+            read += len(chunk)
+            if read > self._most:
+                raise httpx2.ReadError("the response is too large")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 def _hinted(annotations: ToolAnnotations | None) -> Effect:
