@@ -28,6 +28,9 @@ logger = get_logger("memory.entra")
 SCOPE = "https://redis.azure.com/.default"
 REFRESH_FRACTION = 0.7
 """A token is replaced after this part of its life."""
+LEAST_SECONDS = 1.0
+"""Between two looks: the SDK keeps a token until five minutes before its end, and the rest of a life
+that is looked at after 70 % of itself gets ever shorter."""
 RETRY_SECONDS = 5.0
 """Pause after a token could not be fetched."""
 
@@ -169,10 +172,10 @@ class EntraCredentials(StreamingCredentialProvider):
 
     def _pause(self) -> float:
         if self._token is None:
-            return 0.0
+            return LEAST_SECONDS
         life = (self._token.expires_at - self._token.received_at) / 1000
         spent = life - self._seconds_left(self._token)
-        return max(0.0, life * REFRESH_FRACTION * (0.9 + random.random() / 10) - spent)  # noqa: S311
+        return max(LEAST_SECONDS, life * REFRESH_FRACTION * (0.9 + random.random() / 10) - spent)  # noqa: S311
 
     async def _fetch(self) -> SimpleToken:
         try:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from redis.auth.token import SimpleToken
 
-from memory.entra import RETRY_SECONDS, SCOPE, EntraCredentials
+from memory.entra import LEAST_SECONDS, RETRY_SECONDS, SCOPE, EntraCredentials
 from meshkit.errors import MeshError
 from tests.support.entra import AsyncTokenCredential, Token, TokenCredential, jwt
 
@@ -110,6 +110,24 @@ async def test_a_token_that_the_sdk_still_keeps_is_not_told_again(moments: Momen
     token, left = told[0]
     assert token != kept.token
     assert 0 < left < 300
+
+
+async def test_a_token_at_its_end_is_not_asked_for_without_a_pause(moments: Moments) -> None:
+    """The SDK gives the one it has for as long as it holds, if there is no other."""
+    end = int(moments.seconds) + 10
+
+    class Holding(AsyncTokenCredential):
+        async def get_token(self, *scopes: str) -> Token:  # type: ignore[override]
+            if moments.seconds >= end:
+                raise RuntimeError("away")
+            return Token(jwt(oid="oid-1"), end)
+
+    moments.left = 10
+    async with provider(Holding("oid-1"), moments) as credentials:
+        await credentials.get_credentials_async()
+        await settled(lambda: moments.seconds >= end)
+    assert min(moments.pauses) >= LEAST_SECONDS
+    assert len(moments.pauses) <= 6
 
 
 async def test_a_failed_refresh_is_tried_again_and_the_old_token_serves(
