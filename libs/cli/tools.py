@@ -22,6 +22,7 @@ from rich.table import Column, Table
 
 from toolkit import (
     ArgumentsInvalid,
+    Limit,
     Registry,
     Tool,
     ToolContext,
@@ -175,12 +176,18 @@ def _declared(tool: Tool) -> dict[str, Any]:
         "effect": tool.effect.value,
         "timeout_seconds": tool.timeout_seconds,
         "concurrency": tool.concurrency,
+        "claimed": tool.claimed,
+        "cancellable": tool.cancellable,
+        "long_running": tool.long_running,
         "tags": sorted(tool.tags),
         "policy": policy,
     }
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Limit):
+        bounds = {name: str(most) for name, most in value.bounds().items() if most is not None}
+        return {"argument": value.argument or "runs", **bounds}
     if isinstance(value, frozenset | set | tuple | list):
         return sorted((_plain(each) for each in value), key=str)
     if isinstance(value, Mapping):

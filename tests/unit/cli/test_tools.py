@@ -47,6 +47,16 @@ def test_show_gives_the_schema_and_what_is_enforced() -> None:
     assert declared["timeout_seconds"] > 0
 
 
+def test_show_tells_limits_and_questions_of_a_tool_that_acts() -> None:
+    declared = json.loads(run("show", "refund_fee").stdout)
+    assert {"argument": "runs", "per_day": "1"} in declared["policy"]["limits"]
+    assert {"argument": "amount", "per_run": "50", "per_call": "50", "per_day": "50"} in (
+        declared["policy"]["limits"]
+    )
+    assert "{amount}" in declared["policy"]["confirm"]
+    assert (declared["claimed"], declared["cancellable"]) == (False, False)
+
+
 def test_an_unknown_tool_is_named_and_the_way_to_find_one() -> None:
     for words in (("show", "nothing"), ("run", "nothing")):
         result = run(*words)
