@@ -57,9 +57,9 @@ def doctor(
     """Check this machine, or a deployment, and say what to do.
 
     A deployment is checked by the settings that a service started here would read: run it where
-    those are, as in a pod of the gateway. Services are asked with an operator's certificate if one
-    is given, else with the one that the settings name, which is told less. Ends with 1 if anything
-    fails.
+    those are set, or name forwarded ports in the targets. Services are asked with an operator's
+    certificate if one is given, else with the one that the settings name, which is told less. Ends
+    with 1 if anything fails.
     """
     operator = identity_of(tls_certificate, tls_key, tls_ca)
     if deployment:
