@@ -195,12 +195,12 @@ def quota_room(quota: str, limit: int, wanted: int, kind: str) -> Finding:
     return ok(quota, shown)
 
 
-def model_endpoint(where: str, status: int) -> Finding:
-    """The model's endpoint, by what it answered to a request for its list of models."""
-    check, shown = "model endpoint", f"{where} answers {status}"
+def model_endpoint(check: str, where: str, status: int) -> Finding:
+    """An endpoint of models, by what it answered to a request for the list of them."""
+    shown = f"{where} answers {status}"
     if status in (401, 403):
         return fail(
-            check, f"{shown}: the key is refused", "Give the orchestrator a key that holds."
+            check, f"{shown}: the key is refused", "Give the service that asks it a key that holds."
         )
     if status == 429 or status >= 500:
         return warn(check, shown, "It throttles or fails: look at the provider's quota and status.")

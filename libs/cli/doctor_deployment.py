@@ -18,7 +18,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from cli import doctor_checks as checks
-from cli.config import said_remotely, settings_class
+from cli.config import settings_class
 from cli.diagnostics import GATEWAY, Process, Refused, Unanswered
 from cli.doctor_checks import Finding, fail, ok, warn
 from cli.doctor_pods import (
@@ -34,11 +34,13 @@ from cli.identity import Identity
 from memory.entra import EntraCredentials
 from memory.hotstore import HotStore
 from memory.tls import RedisTLS, RedisTLSRefused
+from meshkit.appconfig import AppConfigError
 from meshkit.call_graph import SERVICES
+from meshkit.configuration import provider_of
 from meshkit.credentials import BearerTokens, TokenUnavailable, process_credential_async
 from meshkit.errors import MeshError
 from meshkit.remote import accept, of_service
-from meshkit.settings import MeshSettings, SettingsError
+from meshkit.settings import MeshSettings, SettingsError, load_settings
 from meshkit.startup import StartupError
 from meshkit.tls import CertificateRefused, Files, read_bundle
 
@@ -73,9 +75,9 @@ async def deployment(
 
 async def load() -> tuple[Loaded, list[Finding]]:
     """The settings of each service as it would read them here, and of which there are none."""
-    loaded, found = Loaded(), list[Finding]()
+    loaded = Loaded()
     try:
-        said = await said_remotely()
+        said, found = await _said_remotely()
     except SettingsError as error:
         return {}, [fail("settings", str(error), "Mend the setting; it is every service's.")]
     for service in SERVICES:
@@ -90,6 +92,21 @@ async def load() -> tuple[Loaded, list[Finding]]:
                 for name, why in accepted.refused.items()
             ]
     return loaded, found
+
+
+async def _said_remotely() -> tuple[Mapping[str, Any], list[Finding]]:
+    """What App Configuration says, and whether it answers. Raises SettingsError."""
+    base = load_settings(MeshSettings, {})
+    if not base.appconfig_endpoint.get_secret_value():
+        return {}, []
+    async with provider_of(base) as provider:
+        try:
+            said = await provider.get_all_settings()
+        except AppConfigError as error:
+            judged = fail if base.appconfig_required else warn
+            advice = "Mend the address, the network or the identity; see what the line says."
+            return {}, [judged("app configuration", str(error), advice)]
+    return said, [ok("app configuration", f"answers, {len(said)} keys of voicemesh")]
 
 
 def judge(loaded: Loaded, now: datetime) -> list[Finding]:
@@ -164,6 +181,8 @@ def _asking(loaded: Loaded) -> list[Any]:
     asked: list[Any] = []
     if "orchestrator" in loaded:
         asked.append(model(plain(loaded["orchestrator"])))
+    if "tool-executor" in loaded:
+        asked.append(embeddings(plain(loaded["tool-executor"])))
     if "session-store" in loaded:
         asked.append(store(plain(loaded["session-store"])))
     return asked
@@ -186,7 +205,23 @@ async def model(settings: Mapping[str, Any]) -> list[Finding]:
             " may reach it, run the doctor beside that."
         )
         return [warn("model endpoint", why, advice)]
-    return [checks.model_endpoint(url, status)]
+    return [checks.model_endpoint("model endpoint", url, status)]
+
+
+async def embeddings(settings: Mapping[str, Any]) -> list[Finding]:
+    """The embeddings' endpoint, asked likewise."""
+    check, url = "embeddings endpoint", f"{settings['embeddings_base_url'].rstrip('/')}/models"
+    key = settings["embeddings_api_key"]
+    try:
+        status, _, _ = await _get(url, {"Authorization": f"Bearer {key}"} if key else {})
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        why = f"{url}: {str(error) or 'no answer in time'}"
+        advice = (
+            "Start it, or set VOICEMESH_EMBEDDINGS_BASE_URL to where it is. Where only the"
+            " tool-executor may reach it, run the doctor beside that."
+        )
+        return [warn(check, why, advice)]
+    return [checks.model_endpoint(check, url, status)]
 
 
 async def _own_token() -> str:

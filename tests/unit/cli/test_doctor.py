@@ -23,6 +23,7 @@ from gateway.settings import GatewaySettings
 from memory.embedded import EmbeddedUnavailable, EmbeddedValkey
 from meshkit.call_graph import SERVICES
 from meshkit.health import NotReady
+from tests.support.appconfig_emulator import AppConfigEmulator
 from tests.support.certificates import PrivateCA
 from tests.support.gateway_rig import NOWHERE, rig
 
@@ -247,3 +248,39 @@ def test_a_machine_without_valkey_is_told_so(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(doctor_machine, "find_binary", none)
     found = doctor_machine._valkey()
     assert (found.status, found.advice) == (WARN, "install valkey-server")
+
+
+async def test_the_embeddings_endpoint_is_asked_too() -> None:
+    async def models(request: web.Request) -> web.Response:
+        return web.Response(status=200 if "Authorization" in request.headers else 401)
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    where = {"embeddings_base_url": f"http://127.0.0.1:{runner.addresses[0][1]}/v1"}
+    try:
+        (right,) = await deployed.embeddings(where | {"embeddings_api_key": "hush"})
+        (wrong,) = await deployed.embeddings(where | {"embeddings_api_key": ""})
+    finally:
+        await runner.cleanup()
+    (gone,) = await deployed.embeddings(where | {"embeddings_api_key": "hush"})
+    assert [finding.status for finding in (right, wrong, gone)] == [OK, FAIL, WARN]
+    assert "VOICEMESH_EMBEDDINGS_BASE_URL" in gone.advice
+
+
+async def test_app_configuration_that_answers_and_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with AppConfigEmulator() as store:
+        monkeypatch.setenv("AZURE_APPCONFIG_ENDPOINT", store.connection_string)
+        _, found = await deployed.load()
+        assert by_check(found) == {"app configuration": OK}
+        monkeypatch.setenv("VOICEMESH_APPCONFIG_START_SECONDS", "0.5")
+    _, found = await deployed.load()
+    assert by_check(found) == {"app configuration": WARN}
+    monkeypatch.setenv("VOICEMESH_APPCONFIG_REQUIRED", "true")
+    _, found = await deployed.load()
+    assert by_check(found) == {"app configuration": FAIL}
+    assert store.connection_string not in repr(found)

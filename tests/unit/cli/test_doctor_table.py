@@ -92,8 +92,12 @@ CASES: dict[str, tuple[Case, Case]] = {
         lambda: checks.credentials("orchestrator", MODEL | {"model_api_key": "s"}),
     ),
     "model endpoint": (
-        lambda: [checks.model_endpoint("https://x", 200)],
-        lambda: [checks.model_endpoint("https://x", 401)],
+        lambda: [checks.model_endpoint("model endpoint", "https://x", 200)],
+        lambda: [checks.model_endpoint("model endpoint", "https://x", 401)],
+    ),
+    "embeddings endpoint": (
+        lambda: [checks.model_endpoint("embeddings endpoint", "https://x", 404)],
+        lambda: [checks.model_endpoint("embeddings endpoint", "https://x", 403)],
     ),
     "certificate": (
         lambda: [checks.certificate("gateway", NOW + timedelta(days=15), NOW)],
@@ -110,7 +114,7 @@ CASES: dict[str, tuple[Case, Case]] = {
         lambda: [checks.redis(b"redis_version:8\r\naof_enabled:0\r\n", "disk")],
     ),
 }
-ASKED = {"voicemesh", "valkey", "service", "status"}
+ASKED = {"voicemesh", "valkey", "service", "status", "app configuration"}
 """Those that are nothing without somebody who answers: test_doctor.py and test_doctor_mtls.py."""
 
 
@@ -152,4 +156,4 @@ def test_a_rate_is_not_compared_with_how_many_are_open() -> None:
 
 @pytest.mark.parametrize(("status_code", "wanted"), [(403, FAIL), (429, WARN), (503, WARN)])
 def test_what_a_model_endpoint_answers(status_code: int, wanted: Status) -> None:
-    assert checks.model_endpoint("https://x", status_code).status is wanted
+    assert checks.model_endpoint("model endpoint", "https://x", status_code).status is wanted
