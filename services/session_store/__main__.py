@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from memory.entra import EntraCredentials
 from memory.hotstore import HotStore
@@ -81,11 +82,17 @@ async def entra_credentials(
 ) -> AsyncIterator[EntraCredentials | None]:
     """The identity that Redis is shown, if the settings say so, closed at the end.
 
-    Raises StartupError where azure-identity is not installed.
+    Raises StartupError where azure-identity is not installed, or tokens could be read on the way.
     """
     if not settings.redis_entra:
         yield None
         return
+    where = urlsplit(settings.redis_url)
+    if where.scheme == "redis" and where.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise StartupError(
+            "redis_entra would send tokens to Redis in the clear; write rediss:// in"
+            " VOICEMESH_REDIS_URL."
+        )
     try:
         credential = process_credential_async()
     except ModuleNotFoundError as error:

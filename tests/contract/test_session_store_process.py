@@ -12,10 +12,12 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from cli.parts import mesh_parts
 from cli.ports import Ports
 from memory.embedded import EmbeddedValkey
+from meshkit.health import asked
 from tests.support.cosmos_emulator import CosmosEmulator
 from tests.support.store_process import NOT_SERVING, SERVING, health, log_of, process
 from voicemesh.session.v1 import journal_event_pb2 as ev
@@ -49,6 +51,8 @@ async def test_redis_down_at_start_is_waited_for(tmp_path: Path) -> None:
         assert f"127.0.0.1:{port}" in warning["cause"]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{own}") as channel:
             assert await health(channel) == NOT_SERVING
+            told = await asked(HealthStub(channel), 5.0)
+            assert told.reason == "waiting for redis"
             async with EmbeddedValkey(tmp_path, port=port):
                 await log_of(run, "ready")
                 assert await health(channel) == SERVING
@@ -191,14 +195,16 @@ async def _kill_when(half_written: asyncio.Event, doomed: Process) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "sentence"),
+    ("url", "entra", "sentence"),
     [
-        ("", "session-store: no Redis is named; set VOICEMESH_REDIS_URL"),
-        ("http://127.0.0.1:1", "session-store: VOICEMESH_REDIS_URL is not a Redis URL"),
+        ("", "", "session-store: no Redis is named; set VOICEMESH_REDIS_URL"),
+        ("http://127.0.0.1:1", "", "session-store: VOICEMESH_REDIS_URL is not a Redis URL"),
+        ("redis://cache.example.com:1", "true", "session-store: redis_entra would send tokens"),
     ],
 )
-async def test_it_refuses_to_start_in_a_sentence(url: str, sentence: str) -> None:
-    async with process(VOICEMESH_REDIS_URL=url) as run:
+async def test_it_refuses_to_start_in_a_sentence(url: str, entra: str, sentence: str) -> None:
+    told = {"VOICEMESH_REDIS_ENTRA": entra} if entra else {}
+    async with process(VOICEMESH_REDIS_URL=url, **told) as run:
         _, stderr = await run.communicate()
     assert run.returncode == 2
     assert stderr.decode().startswith(sentence)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.main import up
 from cli.mesh import _said
 from cli.parts import Part, mesh_parts
 from cli.ports import Ports
@@ -111,3 +112,12 @@ def test_free_ports_differ() -> None:
     ports = Ports.free()
     taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
     assert len(set(taken)) == len(taken)
+
+
+def test_a_redis_of_the_environment_takes_the_place_of_the_embedded_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VOICEMESH_REDIS_URL", "rediss://cache.example.com:6380/0")
+    assert up.make_context("up", []).params["redis_url"] == "rediss://cache.example.com:6380/0"
+    own = up.make_context("up", ["--redis-url", "redis://mine"])
+    assert own.params["redis_url"] == "redis://mine"
