@@ -25,6 +25,7 @@ from tests.support.certificates import PrivateCA, identity_settings
 from voicemesh.mesh.v1 import diagnostics_pb2 as pb
 from voicemesh.mesh.v1.diagnostics_pb2_grpc import DiagnosticsServiceStub
 
+ROOT = Path(__file__).parents[2]
 SECRET = "Ada Lovelace, 4111 1111 1111 1111"
 METHODS = ("GetStatus", "GetTaskDump", "CaptureProfile")
 
@@ -165,6 +166,12 @@ async def test_a_profile_that_nobody_waits_for_any_more_makes_room() -> None:
             while not isinstance(answer, pb.CaptureProfileResponse):
                 (answer,) = await asyncio.gather(ask.profile(0.05), return_exceptions=True)
         assert answer.sample_count > 0
+
+
+@pytest.mark.parametrize("reason", NotReady)
+def test_every_reason_is_given_by_the_product(reason: NotReady) -> None:
+    sources = [*(ROOT / "libs" / "meshkit").rglob("*.py"), *(ROOT / "services").rglob("*.py")]
+    assert any(f"NotReady.{reason.name}" in path.read_text() for path in sources)
 
 
 # ------------------------------------------------------------------ with certificates
