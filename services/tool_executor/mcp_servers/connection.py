@@ -17,6 +17,7 @@ from meshkit.logging import get_logger
 from tool_executor.mcp_servers.declared import DeclaredServer, DeclaredTool
 from tool_executor.mcp_servers.schemas import taken_schema
 from tool_executor.mcp_servers.sdk import (
+    MAX_TOOLS,
     Connected,
     OfferedTool,
     ServerGone,
@@ -115,6 +116,7 @@ class McpServer:
         self._variables, self._policy = variables, policy
         self._connect, self._sleep = connect, sleep
         self._served: set[str] = set()
+        self._left_out: dict[str, str] = {}
         self._peer: Connected | None = None
         self._broken = asyncio.Event()
         self.ready = asyncio.Event()
@@ -188,9 +190,14 @@ class McpServer:
                 raise ToolkitError("there is a tool of that name already")
             return self._policy.tightened(self._made(name, offered, declared))
         except (ToolkitError, DocumentError, RecursionError) as error:
-            cause = str(error)[:300]
-            logger.error("tool of an MCP server left out", extra={"tool": name, "cause": cause})
+            self._leave_out(name, str(error)[:300])
             return None
+
+    def _leave_out(self, name: str, cause: str) -> None:
+        """Said once, and not at every look."""
+        if self._left_out.get(name) != cause and len(self._left_out) < MAX_TOOLS:
+            self._left_out[name] = cause
+            logger.error("tool of an MCP server left out", extra={"tool": name, "cause": cause})
 
     def _made(self, name: str, offered: OfferedTool, declared: DeclaredTool) -> Tool:
         schema = {
