@@ -364,7 +364,7 @@ async def test_a_keyless_pod_is_ready_once_it_has_a_token(
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
                 assert await health(channel) == NOT_SERVING
                 entra.away = False
-                await log_of(run, "ready")
+                await log_of(run, "ready", 60)  # the SDK tries again ever more slowly
                 assert await health(channel) == SERVING
             run.terminate()
             assert await run.wait() == 0

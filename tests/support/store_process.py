@@ -14,6 +14,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.support.sink_scan import SCAN
+
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -30,14 +32,16 @@ async def process(**environment: str) -> AsyncIterator[Process]:
     finally:
         if running.returncode is None:
             running.kill()
-        await running.communicate()
+        _, rest = await running.communicate()
+        SCAN.read("process", rest.decode(errors="replace"))
 
 
-async def log_of(running: Process, message: str) -> dict[str, Any]:
+async def log_of(running: Process, message: str, seconds: float = 20) -> dict[str, Any]:
     """The first log record with this message, waited for."""
     assert running.stderr is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(seconds):
         async for line in running.stderr:
+            SCAN.read("process", line.decode(errors="replace"))
             record: dict[str, Any] = json.loads(line)
             if record["message"] == message:
                 return record
