@@ -51,6 +51,17 @@ ATTRIBUTES = {
 }
 """Every attribute of our spans: type and meaning."""
 
+CONSTANT = frozenset(
+    {
+        "rpc.system",
+        "db.system.name",
+        "db.operation.name",
+        "gen_ai.operation.name",
+        "voicemesh.outcome",
+    }
+)
+"""Attributes whose values stand in our own code: they pass as they are, all others are redacted."""
+
 QUIET = frozenset(
     {
         "voicemesh.session.v1.CallOwnershipService/RenewCall",

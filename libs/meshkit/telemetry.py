@@ -27,6 +27,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from meshkit.errors import MeshError
 from meshkit.redaction import redact_attributes
+from meshkit.spans_table import CONSTANT
 
 if TYPE_CHECKING:
     from meshkit.trace_export import Tracing
@@ -38,6 +39,8 @@ _KINDS = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "client": Sp
 _FROM_BAGGAGE = ("voicemesh.session", "voicemesh.turn")
 _KNOWN_VALUES = 1024
 """Values of attributes of which is kept how they may be told: most are names that come again."""
+_KNOWN_CHARACTERS = 64
+"""Longer ones are no names, and are not kept in memory."""
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 """A reason as ErrorInfo has it; a peer may send anything."""
 _OFF: AbstractContextManager[None] = nullcontext()
@@ -261,10 +264,20 @@ def _dotted(name: str) -> str:
     return name.replace("__", ".")
 
 
-@functools.lru_cache(_KNOWN_VALUES, typed=True)
 def _told(name: str, value: Value) -> Value:
+    if name in CONSTANT:
+        return value
+    if isinstance(value, str) and len(value) > _KNOWN_CHARACTERS:
+        return _redacted(name, value)
+    return _known(name, value)
+
+
+def _redacted(name: str, value: Value) -> Value:
     told: Value = redact_attributes({name: value})[name]
     return told
+
+
+_known = functools.lru_cache(_KNOWN_VALUES, typed=True)(_redacted)
 
 
 def _epoch() -> int:

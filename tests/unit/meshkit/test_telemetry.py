@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from meshkit import metrics
 from meshkit.context import call_context, incoming_metadata, new_trace, outgoing_metadata
 from meshkit.errors import MeshError, Reason
 from meshkit.rpc_telemetry import serving
 from meshkit.settings import MeshSettings
-from meshkit.spans_table import ATTRIBUTES, SPANS
+from meshkit.spans_table import ATTRIBUTES, CONSTANT, SPANS
 from meshkit.telemetry import (
     Past,
     configure_tracing,
@@ -30,6 +31,7 @@ from meshkit.telemetry import (
     traceparent,
 )
 from meshkit.trace_export import Tracing
+from tests.support.kept_metrics import kept_metrics
 from tests.support.otlp_sink import OtlpSink, otlp_sink
 
 ROOT = Path(__file__).parents[3]
@@ -186,6 +188,34 @@ async def test_spans_that_no_collector_takes_are_counted() -> None:
             with span("turn"):
                 pass
     assert configured.lost_spans == 1
+
+
+async def test_what_stands_in_our_code_passes_and_all_else_is_redacted() -> None:
+    assert set(ATTRIBUTES) > CONSTANT
+    with otlp_sink() as sink:
+        async with tracing(sink):
+            with span("turn", db__system__name="redis", customer__name="Ada", to="+1 415 555 2671"):
+                pass
+    told = sink.spans[0].attributes
+    assert told == {
+        "db.system.name": "redis", "customer.name": "[withheld]", "to": "[phone]",
+    }  # fmt: skip
+
+
+async def test_spans_are_counted_once_between_two_looks_and_at_the_end() -> None:
+    with otlp_sink() as sink, kept_metrics() as kept:
+        async with tracing(sink):
+            for _ in range(2):
+                with span("turn"):
+                    pass
+            metrics.sample(0.0)
+            metrics.sample(0.0)
+            assert kept.of("voicemesh_spans_total") == [(2, {"result": "ended"})]
+            with span("turn"):
+                pass
+    told = kept.of("voicemesh_spans_total")[1:]
+    assert told == [(1, {"result": "ended"}), (3, {"result": "sent"})]
+    assert len(sink.spans) == 3
 
 
 async def test_without_an_endpoint_nothing_is_configured() -> None:
