@@ -18,6 +18,7 @@ from cli.parts import mesh_parts
 from cli.ports import Ports
 from memory.embedded import EmbeddedValkey
 from meshkit.health import asked
+from tests.support import planted
 from tests.support.cosmos_emulator import CosmosEmulator
 from tests.support.store_process import NOT_SERVING, SERVING, health, log_of, process
 from voicemesh.session.v1 import journal_event_pb2 as ev
@@ -58,6 +59,14 @@ async def test_redis_down_at_start_is_waited_for(tmp_path: Path) -> None:
                 assert await health(channel) == SERVING
             run.terminate()
             assert await run.wait() == 0
+
+
+async def test_the_password_of_redis_is_in_no_log() -> None:
+    url = f"redis://:{planted.PASSWORD}@127.0.0.1:{_unused_port()}/0"
+    async with process(VOICEMESH_REDIS_URL=url, VOICEMESH_LOG_LEVEL="debug") as run:
+        warning = await log_of(run, "waiting for redis")
+    assert "127.0.0.1" in warning["cause"]
+    assert planted.PASSWORD not in repr(warning)
 
 
 async def test_redis_down_mid_run_is_told_and_comes_back(tmp_path: Path) -> None:
