@@ -9,9 +9,10 @@ import pytest
 
 from acs_standin.caller import PlacedCall
 from cli.call import Conversation, Line
+from meshkit.authorization import CALLERS
 from meshkit.call_graph import EDGES, built
 from meshkit.metrics_table import METRICS
-from meshkit.spans_table import QUIET, SPANS
+from meshkit.spans_table import ATTRIBUTES, QUIET, SPANS
 from tests.support.otlp_sink import OtlpSink, ReceivedSpan, otlp_sink
 from tests.support.scripted_mesh import scripted_mesh
 from tests.support.tonetext import encode
@@ -70,6 +71,18 @@ def test_a_call_is_one_trace_whose_edges_are_the_call_graph(told: OtlpSink) -> N
     assert "balance" not in repr(spans), "what was said is in no span"
     turns = [span for span in spans if span.name == "invoke_agent concierge"]
     assert {"t0", "t1"} <= {span.attributes["voicemesh.turn"] for span in turns}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_spans_and_attributes_are_those_declared_and_of_their_types(told: OtlpSink) -> None:
+    ours = {name.partition(" ")[0] for name in SPANS}
+    names = {span.name for span in told.spans}
+    assert {n for n in names if n.partition(" ")[0] not in ours and f"/{n}" not in CALLERS} == set()
+    types = {"string": str, "int": int, "bool": bool}
+    for span in told.spans:
+        for key, value in span.attributes.items():
+            assert type(value) is types[ATTRIBUTES[key][0]], (span.name, key)
 
 
 @pytest.mark.slow
