@@ -116,6 +116,8 @@ class LocalMesh:
             for task in tasks:
                 task.cancel()
         self._watchers = [asyncio.create_task(self._watch(part)) for part in parts]
+        if self._valkey is not None:
+            self._watchers.append(asyncio.create_task(self._watch_valkey(self._valkey)))
 
     async def _start_valkey(self) -> str:
         self._valkey = EmbeddedValkey(self._data / "valkey", port=self.ports.valkey)
@@ -126,6 +128,22 @@ class LocalMesh:
             raise MeshError(str(error)) from None
         self._print("valkey", f"ready on {self._valkey.url}")
         return self._valkey.url
+
+    async def _watch_valkey(self, valkey: EmbeddedValkey) -> None:
+        """Start it again when it dies, with what its file has."""
+        try:
+            for _ in range(MAX_RESTARTS):
+                code = await valkey.ended()
+                if self._stopping:
+                    return
+                self._print("valkey", f"died (exit code {code}); starting it again")
+                await valkey.aclose()
+                await valkey.__aenter__()
+                self._print("valkey", "is back")
+        except EmbeddedUnavailable as error:
+            self._give_up(str(error))
+        else:
+            self._give_up(f"valkey died {MAX_RESTARTS} times; the mesh is given up")
 
     async def _launch(self, part: Part) -> Process:
         process = self._processes[part.name] = Process(part, self._print)
@@ -142,9 +160,11 @@ class LocalMesh:
             self._print(part.name, f"died ({process.how_it_ended()}); starting it again")
             await (await self._launch(part)).until_healthy(START_SECONDS)
             self._print(part.name, "is back")
-        failure = MeshError(f"{part.name} died {MAX_RESTARTS} times; the mesh is given up")
+        self._give_up(f"{part.name} died {MAX_RESTARTS} times; the mesh is given up")
+
+    def _give_up(self, why: str) -> None:
         if self._failed is not None and not self._failed.done():
-            self._failed.set_exception(failure)
+            self._failed.set_exception(MeshError(why))
 
     async def _stop(self) -> dict[str, int]:
         self._stopping = True

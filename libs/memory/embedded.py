@@ -95,6 +95,10 @@ class EmbeddedValkey:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    async def ended(self) -> int:
+        """Wait until the server is gone, stopped by us or not; its exit code, negative of a signal."""
+        return await self._process.wait() if self._process else 0
+
     async def aclose(self) -> None:
         """Stop the server, letting it write what it has; kill it if it does not stop in time."""
         process, self._process = self._process, None
