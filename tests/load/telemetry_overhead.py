@@ -212,7 +212,10 @@ async def measured(kind: Kind, sink: OtlpSink, chance: random.Random) -> Interva
     rounds = []
     for number in range(kind.rounds):
         order = ORDERS[number % len(ORDERS)]
-        rounds.append(await asyncio.wait_for(one_round(kind, order, sink, chance), 240))
+        spent = await asyncio.wait_for(one_round(kind, order, sink, chance), 240)
+        told = (f"{name} {spent[name].total / kind.calls * 1e3:.1f}" for name in order)
+        print(f"round {number + 1}, ms of a call:", *told, flush=True)
+        rounds.append(spent)
     return report(kind, rounds)
 
 
