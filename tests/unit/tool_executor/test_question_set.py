@@ -64,7 +64,7 @@ async def test_recall_at_five(knowledge: KnowledgeBase, questions: dict[str, Any
 
 async def test_exact_terms_are_found_that_meaning_misses() -> None:
     """A part of what `tests.load.knowledge_eval` measures."""
-    passages, asked = exact_terms(each=40)
+    passages, asked = exact_terms(each=30)
     local = LocalModel()
     found: dict[bool, int] = {}
     for full_text in (False, True):
