@@ -24,7 +24,6 @@ The exit code is 0 where all of the interval lies below MAX_RATIO.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import statistics
 import sys
@@ -139,9 +138,8 @@ async def one_round(
         # What is made once is made now.
         await asyncio.gather(*(one_call(meshes[name], kind.lines[:1]) for name in order))
         before = {name: _cpu(mesh, kind) for name, mesh in meshes.items()}
-        delays = [chance.random() for _ in range(kind.calls)]
-        placed = itertools.product(delays, order)
-        await asyncio.gather(*(one_call(meshes[n], kind.lines, delay) for delay, n in placed))
+        placed = [(name, chance.random()) for _ in range(kind.calls) for name in order]
+        await asyncio.gather(*(one_call(meshes[n], kind.lines, delay) for n, delay in placed))
         await asyncio.sleep(LEAVING_SECONDS)
         return {name: _spent(mesh, kind, before[name]) for name, mesh in meshes.items()}
 
