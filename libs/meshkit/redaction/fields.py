@@ -41,7 +41,8 @@ _CONTENT = re.compile(
 # Things of ours that have names; what a person is called is under `name` alone, or another word.
 _NAMED_THINGS = re.compile(
     r"(?:^|[_.])(?:tool|agent|service|scenario|pool|engine|model|method|span|host|pod|container|"
-    r"scope|namespace|sdk|process|thread)[_.]name$|^gen_ai\.(?:operation|provider)\.name$"
+    r"scope|namespace|sdk|process|thread)[_.]name$|"
+    r"^gen_ai\.(?:operation|provider)\.name$|^db\.(?:system|operation)\.name$"
 )
 # Counts of text tokens, whose names end like those of secrets.
 _COUNTED = re.compile(r"(?:^|[_.-])(?:input|output|cached|prompt|completion|total)_token$", re.I)
