@@ -127,8 +127,22 @@ _ASKED = re.compile(
 )
 
 
+# What every pattern of a written address has: a capital after a digit or a comma, a type, a box.
+_SIGNS = re.compile(
+    rf"(?-i:[A-Z]\d|\d[A-Z]|\b{_TYPE}\b)|box\b|fach\b|zip|post ?code|eircode|\d(?:st|nd|rd|th) |"
+    r"rue |avenue|av\.|boulevard|bd |chemin|ch\.|place |impasse|all[ée]e|quai|route |stra(?:ß|ss)e|"
+    r"str\.|weg |platz|"
+    r"gasse|ufer|straat|laan |gracht|plein|vej |gade |gatan|vägen|veien|calle|c/|avenida|avda|"
+    r"plaza|paseo|via|corso|"
+    r"piazza|rua |ul\.|ulica|, [A-Z]{2,3} \d",
+    re.I,
+)
+
+
 def without_addresses(text: str, *, said: bool) -> str:
     """The text with homes as `[address]`; where nothing was `said`, only what is written as one is."""
+    if not said and not _SIGNS.search(text):
+        return text
     text = _CODE_SAID.sub(r"\1[address]", text)
     if said:
         text = _SPOKEN_STREET.sub("[address]", _CUED.sub(_cued, _ASKED.sub(_cued, text)))

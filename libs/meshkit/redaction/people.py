@@ -120,9 +120,19 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
 _INPUT = re.compile(r"\b(input_value=|input: |got: )(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 
 
+# A capital, or a word that all patterns without one have.
+_SIGNS = re.compile(
+    r"(?-i:[^\W\d_a-z])|name|assign|mr|dr\b|mister|speaking|calling|caller|customer|owner|contact|recipient|"
+    r"payee|beneficiary|cardholder|speaker",
+    re.I,
+)
+
+
 def without_people(text: str) -> str:
     """The text with names as `[name]`."""
     text = _INPUT.sub(r"\1[withheld]", text)
+    if not _SIGNS.search(text):
+        return text
     for pattern in _PATTERNS:
         text = pattern.sub(r"\1[name]", text)
     return text

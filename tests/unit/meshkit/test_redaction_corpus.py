@@ -10,6 +10,8 @@ import pytest
 from meshkit.redaction import redact, redact_said
 from tests.support.redaction_corpus import POSITIVES, marked
 from tests.support.redaction_negatives import NEGATIVES
+from tests.support.redaction_scoring import as_met, halves, independent
+from tests.support.redaction_scoring import scored as scored_by_kind
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,9 @@ def test_the_corpus_is_large_and_says_what_must_go() -> None:
 
 @pytest.mark.parametrize(
     ("half", "part", "recall", "precision"),
-    [("tuned on", 0, 0.95, 0.95), ("held out", 1, 0.93, 0.95)],
+    [("tuned on", 0, 0.98, 0.99), ("held out", 1, 0.95, 0.98)],
 )
 def test_recall_and_precision(half: str, part: int, recall: float, precision: float) -> None:
-    # The held-out floor was 0.95 until a second batch of texts brought recall below it; general rules
-    # were added after, and it was lowered. No independent batch has been written yet.
     score = scored(part)
     print(
         f"\nredaction, {half}: recall {score.recall:.3f} of {score.positives}, "
@@ -68,6 +68,24 @@ def test_recall_and_precision(half: str, part: int, recall: float, precision: fl
     )
     assert score.recall >= recall, score.missed if part == 0 else "look at the tuned half only"
     assert score.precision >= precision, score.spoiled if part == 0 else "see the tuned half"
+
+
+@pytest.mark.parametrize(
+    ("half", "part", "recall", "precision", "span_precision"),
+    [("development", 0, 0.99, 0.98, 0.93), ("held out", 1, 0.86, 0.95, 0.9)],
+)
+def test_the_corpus_of_an_author_who_had_not_seen_the_finders(
+    half: str, part: int, recall: float, precision: float, span_precision: float
+) -> None:
+    # The goal is 0.95 of both; these are what is held. Nobody looks at which of the held out fail.
+    score = scored_by_kind(halves(independent())[part], as_met)
+    print(
+        f"\nredaction, independent, {half}: recall {score.recall:.3f} of {score.items}, "
+        f"precision {score.precision:.3f}, {len(score.spoiled)} spoiled of {score.stay}"
+    )
+    assert score.recall >= recall
+    assert score.precision >= precision
+    assert score.span_precision >= span_precision
 
 
 def test_what_is_found_in_logs_is_found_in_speech() -> None:

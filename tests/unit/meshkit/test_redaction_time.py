@@ -38,6 +38,20 @@ UNITS = (
         "@",
         "//:",
     ),
+    *(
+        "at ",
+        "a at ",
+        "A-",
+        "Abc, ",
+        "12 ",
+        "1 Ab ",
+        "a, ",
+        "nine ",
+        "the first of ",
+        "-u a",
+        "key ",
+    ),
+    *("a%40", "Mr A. ", "code A1", "born is ", "1.1.", "2000 to ", "may ", "double ", "at dot "),
 )
 
 
