@@ -20,6 +20,7 @@ from meshkit.redaction import redact, redact_json, redact_said
 SPLIT_SEED = 20261124
 """Chosen before anybody who writes finders had looked at an item."""
 _FILE = Path(__file__).with_name("redaction_corpus_independent.json")
+_TUNED = _FILE.with_name("redaction_corpus_tuned.json")
 _INSTEAD = re.compile(r"\[(?:[a-z]{3,9})\]")
 _PROGRAM = re.compile(
     r"[=_{}<>\[\]\\|#;/\n\t]|\w\(|[A-Za-z]:\S|\b(?:DEBUG|INFO|WARN|WARNING|ERROR)\b"
@@ -87,6 +88,16 @@ def independent() -> list[Item]:
     told = json.loads(_FILE.read_text(encoding="utf-8"))["items"]
     return [
         Item(one["text"], tuple(Span(s["kind"], s["span"]) for s in one["secrets"])) for one in told
+    ]
+
+
+def tuned() -> list[Item]:
+    """Texts that the finders were changed with."""
+    told = json.loads(_TUNED.read_text(encoding="utf-8"))
+    marks = re.compile("«([^»]*)»")
+    return [
+        Item(marks.sub(r"\1", text), tuple(Span("MARKED", span) for span in marks.findall(text)))
+        for text in (*told["go"], *told["stay"])
     ]
 
 
