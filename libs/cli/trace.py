@@ -72,7 +72,10 @@ async def timeline(control_url: str, session: str, key: str = "") -> dict[str, A
             f"no gateway answers at {control_url}: {why}; start a mesh with `voicemesh up`, or"
             " name one with --control-url"
         ) from None
-    return _told(answer.status, text, control_url)
+    try:
+        return _told(answer.status, text, control_url)
+    except TraceError as error:  # the gateway repeats nothing of what it was asked
+        raise TraceError(f"{session}: {error}") from None
 
 
 def _told(status: int, text: str, control_url: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from cli.mesh import LocalMesh
 from cli.ports import Ports
 from tool_executor.customers import demo_customers
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 VOICEMESH = str(Path(sys.executable).parent / "voicemesh")
 SERVICES = {"session-store", "tool-executor", "speech-pool", "orchestrator", "gateway", "planner"}
 
