@@ -31,6 +31,18 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 
+class _Methods(grpc.GenericRpcHandler):
+    """All of the mesh's methods in one table: grpc.aio asks each table that it has, in the order in
+    which they were added, at each request."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Handler] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """The handler of a full method, if it is one of ours."""
+        return self.known.get(handler_call_details.method)
+
+
 class MeshHandlers:
     """Takes the mesh's servicers in the place of a server, and gives it their handlers, wrapped.
 
@@ -46,7 +58,8 @@ class MeshHandlers:
         max_unary_seconds: float,
         door: Callable[[str], Callable[[Context], None]] | None = None,
     ) -> None:
-        self._server = server
+        self._methods = _Methods()
+        server.add_generic_rpc_handlers((self._methods,))
         self._domain = f"{service}.voicemesh"
         self._max_unary = max_unary_seconds
         self._door = door
@@ -58,12 +71,9 @@ class MeshHandlers:
         self, service_name: str, method_handlers: Mapping[str, Handler]
     ) -> None:
         """Wrap the handlers of a service and have them served. Raises TypeError."""
-        wrapped = {
-            name: self._wrap(handler, f"{service_name}/{name}")
-            for name, handler in method_handlers.items()
-        }
-        generic = grpc.method_handlers_generic_handler(service_name, wrapped)
-        self._server.add_generic_rpc_handlers((generic,))
+        for name, handler in method_handlers.items():
+            method = f"{service_name}/{name}"
+            self._methods.known[f"/{method}"] = self._wrap(handler, method)
 
     def _wrap(self, handler: Handler, method: str) -> Handler:
         check = self._door(f"/{method}") if self._door else None
