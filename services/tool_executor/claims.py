@@ -179,9 +179,10 @@ class StoredClaims:
             yield
         finally:
             begin.cancel()
-            for task in renewing:
-                task.cancel()
-            await asyncio.gather(*renewing, return_exceptions=True)
+            if renewing:  # gathering nothing costs a turn of the loop
+                for task in renewing:
+                    task.cancel()
+                await asyncio.gather(*renewing, return_exceptions=True)
 
     async def complete(self, held: Held, outcome: Outcome) -> Outcome:
         """See Claims. While the store is away it is tried again in the background."""
