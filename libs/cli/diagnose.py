@@ -111,13 +111,22 @@ def profile(
     identity = identity_of(tls_certificate, tls_key, tls_ca)
     process = Process(service, where or usual_place(service), identity, control_key)
     told = _asked(process.profile(seconds))
-    if folded is not None:
-        rows = (f"{row['stack']} {row['sample_count']}\n" for row in told["stacks"])
-        folded.write_text("".join(rows))
     if as_json:
         click.echo(json.dumps(told))
     else:
         Console().print(profile_table(told))
+    if folded is not None:
+        _write_folded(folded, told)
+
+
+def _write_folded(file: Path, told: dict[str, Any]) -> None:
+    rows = (f"{row['stack']} {row['sample_count']}\n" for row in told["stacks"])
+    try:
+        file.write_text("".join(rows))
+    except OSError as error:
+        raise click.BadParameter(
+            f"{file} cannot be written: {error.strerror}", param_hint="--folded"
+        ) from None
 
 
 def _asked(asking: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 
+from cli.bodies import whole_body
 from cli.identity import MAX_ANSWER_BYTES, Identity, channel_to
 from cli.ports import Ports
 from meshkit.errors import MeshError, PeerUnreachable, from_rpc_error
@@ -91,7 +92,7 @@ class Process:
                 aiohttp.ClientSession(timeout=limit, headers=headers) as http,
                 http.get(url) as answer,
             ):
-                body = json.loads(await answer.content.read(MAX_ANSWER_BYTES))
+                body = json.loads(await whole_body(answer, MAX_ANSWER_BYTES))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unanswered(f"{self.where}: {str(error) or 'no answer in time'}") from None
         if not isinstance(body, dict):

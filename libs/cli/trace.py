@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.bodies import whole_body
+
 ASK_SECONDS = 5.0
 BAR_CELLS = 28
 WRONG = 2
@@ -65,7 +67,7 @@ async def timeline(control_url: str, session: str, key: str = "") -> dict[str, A
             aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
             http.get(url) as answer,
         ):
-            text = (await answer.content.read(MAX_ANSWER_BYTES)).decode(errors="replace")
+            text = (await whole_body(answer, MAX_ANSWER_BYTES)).decode(errors="replace")
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         why = str(error) or "no answer in time"
         raise TraceError(

@@ -64,6 +64,15 @@ async def test_tasks_and_a_profile_of_a_service(tmp_path: Path) -> None:
     assert f"{sum(counts)} samples" in took.stdout
 
 
+async def test_a_profile_is_shown_where_its_file_cannot_be_written(tmp_path: Path) -> None:
+    nowhere = tmp_path / "gone" / "stacks.txt"
+    async with serving(diagnostics=True) as address:
+        where = ("orchestrator", "--at", address, "--seconds", "0.05")
+        took = await run("profile", *where, "--folded", str(nowhere))
+    assert (took.exit_code, "samples" in took.stdout) == (2, True)
+    assert "stacks.txt cannot be written" in took.stderr
+
+
 async def test_tasks_and_a_profile_of_a_gateway() -> None:
     async with rig(control_key=KEY, diagnostics=True) as mesh:
         where = ("gateway", "--at", mesh.http)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from cli.main import main
 from cli.ports import Ports
-from cli.trace import BAR_CELLS, TraceError, cells, timeline, waterfall
+from cli.trace import BAR_CELLS, MAX_ANSWER_BYTES, TraceError, cells, timeline, waterfall
 
 KEY = "k" * 32
 
@@ -108,6 +108,15 @@ async def test_the_session_is_one_part_of_the_path_and_the_key_is_sent() -> None
         assert await timeline(url, "a/b", KEY) == body
     assert seen[0].raw_path == "/api/v1/calls/a%2Fb/timeline"
     assert seen[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+async def test_a_long_call_is_read_to_its_end_and_a_boundless_answer_is_not() -> None:
+    long = {"session": "a", "turns": [], "more": "x" * 1_000_000}
+    async with gateway(200, json.dumps(long), []) as url:
+        assert await timeline(url, "a") == long
+    async with gateway(200, " " * (MAX_ANSWER_BYTES + 1), []) as url:
+        with pytest.raises(TraceError, match="over 8388608 bytes"):
+            await timeline(url, "a")
 
 
 @pytest.mark.parametrize(
