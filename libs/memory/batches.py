@@ -23,6 +23,8 @@ UNDER_WAY = 4
 """Batches at once. While these are answered, what is asked for gathers for the next."""
 MOST_COMMANDS = 128
 """Of one batch, after which no more join: replies are kept until the last of it is read."""
+MOST_WAITING = 4096
+"""Callers that may wait at once; further ones are refused, as by a server that is away."""
 MOST_TOGETHER = 16
 """Commands that one caller should ask for here; more would hold up the others."""
 
@@ -47,14 +49,17 @@ class Batches:
         self._pool, self._turns = pool, turns
         self._waiting: deque[_Asked] = deque()
         self._sending: set[asyncio.Task[None]] = set()
-        self._woken = False
+        self._woken = self._closed = False
 
     async def run(self, commands: Sequence[Command], seconds: float) -> list[Any]:
         """The replies in order; a command that the server refused has its ResponseError there.
 
         The caller stops waiting by itself after `seconds`; a batch is given up when nobody waits any
-        more. Raises what redis-py raises of a connection.
+        more. Raises what redis-py raises of a connection, and its ConnectionError at once if too many
+        wait or this is closed.
         """
+        if self._closed or len(self._waiting) >= MOST_WAITING:
+            raise exceptions.ConnectionError("too many wait for Redis, or we are about to end")
         loop = asyncio.get_running_loop()
         packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
         asked = _Asked(packed, len(commands), loop.time() + seconds, loop.create_future())
@@ -65,7 +70,8 @@ class Batches:
         return await asked.replies
 
     async def aclose(self) -> None:
-        """Stop what is under way; those who still wait are cancelled."""
+        """Stop what is under way and begin nothing more; those who still wait are cancelled."""
+        self._closed = True
         for task in tuple(self._sending):
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -74,7 +80,7 @@ class Batches:
 
     def _wake(self) -> None:
         self._woken = False
-        while len(self._sending) < UNDER_WAY and (batch := self._next()):
+        while not self._closed and len(self._sending) < UNDER_WAY and (batch := self._next()):
             task = asyncio.create_task(self._send(batch))
             self._sending.add(task)
             task.add_done_callback(self._sent)

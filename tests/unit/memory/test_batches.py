@@ -11,7 +11,7 @@ import pytest
 from redis import exceptions
 from redis.asyncio import ConnectionPool, Redis
 
-from memory.batches import MOST_COMMANDS, UNDER_WAY, Batches
+from memory.batches import MOST_COMMANDS, MOST_WAITING, UNDER_WAY, Batches
 from memory.embedded import EmbeddedValkey
 
 
@@ -136,3 +136,25 @@ async def test_closing_cancels_who_still_waits(batches: Batches, beside: Any) ->
     await batches.aclose()
     with pytest.raises(asyncio.CancelledError):
         await held
+
+
+async def test_closing_begins_nothing_more(batches: Batches, beside: Any) -> None:
+    held = []
+    for n in range(UNDER_WAY):
+        held.append(asyncio.create_task(batches.run([("BLPOP", f"held{n}", 0)], 5.0)))
+        await held_up(beside, n + 1)
+    waiting = asyncio.create_task(batches.run([("SET", "late", 1)], 5.0))
+    await asyncio.sleep(0)
+    await batches.aclose()
+    ended = await asyncio.gather(*held, waiting, return_exceptions=True)
+    assert {type(one) for one in ended} == {asyncio.CancelledError}
+    assert await beside.exists("late") == 0
+    with pytest.raises(exceptions.ConnectionError):
+        await batches.run([("PING",)], 5.0)
+
+
+async def test_one_too_many_is_refused_at_once(batches: Batches) -> None:
+    asked = [asyncio.create_task(batches.run([("PING",)], 5.0)) for _ in range(MOST_WAITING + 1)]
+    ended = await asyncio.gather(*asked, return_exceptions=True)
+    assert ended[:-1] == [[b"PONG"]] * MOST_WAITING
+    assert isinstance(ended[-1], exceptions.ConnectionError)
