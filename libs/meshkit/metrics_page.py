@@ -22,6 +22,10 @@ _NEVER_SECONDS = 3600.0
 """The library's own start_http_server looks twice a second whether it is to end."""
 
 
+_STOP_TRIES, _STOP_SECONDS = 20, 1.0
+"""Past which the threads are left: they end with the process."""
+
+
 def scraped(host: str, port: int) -> tuple[Any, int, Callable[[], None]]:
     """A reader, the port it is scraped on, and what stops it. Raises StartupError."""
 
@@ -43,12 +47,14 @@ def scraped(host: str, port: int) -> tuple[Any, int, Callable[[], None]]:
 
 
 def _stop(server: WSGIServer, host: str, serving: Thread) -> None:
-    ending = Thread(target=server.shutdown)
+    ending = Thread(target=server.shutdown, daemon=True)
     ending.start()
-    while ending.is_alive():  # it is seen when the next connection comes: ours
+    for _ in range(_STOP_TRIES):  # it is seen when the next connection comes: ours
         with suppress(OSError), socket.create_connection((host, server.server_port), 1.0):
             ending.join(0.05)
-    serving.join()
+        if not ending.is_alive():
+            break
+    serving.join(_STOP_SECONDS)
     server.server_close()
 
 
