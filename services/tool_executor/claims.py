@@ -70,10 +70,6 @@ class Held:
 class Claims(Protocol):
     """Where claims are kept. All of them raise MeshError: nothing may act then."""
 
-    async def earlier(self, run: Run) -> Outcome | None:
-        """How the run came out before; None if it is to run, as far as is known now."""
-        ...
-
     async def claim(self, run: Run) -> Held | Outcome:
         """Leave to run, or how it came out elsewhere."""
         ...
@@ -122,18 +118,9 @@ class StoredClaims:
         self._seconds, self._ttl, self._wait = seconds, ttl, wait
         self._late: set[asyncio.Task[None]] = set()
 
-    async def earlier(self, run: Run) -> Outcome | None:
-        """See Claims. Raises TOOL_STILL_RUNNING, REQUEST_ID_REUSED, STORE_UNAVAILABLE."""
-        try:
-            claim = await self._get(run)  # without waiting, which would cost every first run
-        except MeshError as error:
-            if error.is_reason(Reason.CLAIM_NOT_FOUND):
-                return None
-            raise
-        return await self.came_out(run, claim)
-
     async def came_out(self, run: Run, claim: pb.ToolClaim) -> Outcome | None:
-        """As `earlier`, from the claim that was there."""
+        """How a run came out whose claim was there already; None if it is to run, as far as is
+        known now. Raises TOOL_STILL_RUNNING, REQUEST_ID_REUSED, STORE_UNAVAILABLE."""
         if claim.state == _State.STATE_RUNNING:
             claim = await self._get(run, self._wait)
         if claim.state == _State.STATE_RUNNING and run.rerunnable:
@@ -143,7 +130,7 @@ class StoredClaims:
         return None if isinstance(decided, Held) else _decided(decided)
 
     async def claim(self, run: Run) -> Held | Outcome:
-        """See Claims. Raises CALL_OWNER_SUPERSEDED, SESSION_ENDED and what `earlier` raises."""
+        """See Claims. Raises CALL_OWNER_SUPERSEDED, SESSION_ENDED and what `came_out` raises."""
         answer = await self._ask_leave(run)
         if isinstance(answer, Held):
             return answer

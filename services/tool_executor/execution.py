@@ -14,7 +14,7 @@ from meshkit.telemetry import failed, link, span, traceparent
 from tool_executor.attempts import Attempts, CountedHere
 from tool_executor.audit import Audit
 from tool_executor.claims import OUTCOME_UNKNOWN, UNKNOWN, Claims, Held, is_claimed, run_of
-from tool_executor.known import AskedApart, Known
+from tool_executor.known import Known
 from tool_executor.ledger import Ledger
 from tool_executor.limits import Demand
 from tool_executor.outcomes import (
@@ -75,9 +75,9 @@ class Execution:
         audit: Audit,
         claims: Claims,
         *,
+        known: Known,
         attempts: Attempts | None = None,
         safeguards: Safeguards | None = None,
-        known: Known | None = None,
         limits: Limits = DEFAULT_LIMITS,
         max_runs: int,
         kept_outcomes: int,
@@ -86,7 +86,7 @@ class Execution:
         self._audit, self._claims, self._limits = audit, claims, limits
         self._attempts = attempts or CountedHere()
         self._safeguards = safeguards or without_store(records)
-        self._before = known or AskedApart(records, claims)
+        self._before = known
         self._slots = Slots(max_runs)
         self._runs = Runs(kept_outcomes)
         self._ledger = Ledger()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 
-from tool_executor.claims import Claims, Run, StoredClaims
+from tool_executor.claims import Run, StoredClaims
 from tool_executor.outcomes import Outcome
 from tool_executor.policy import Verified
-from tool_executor.verified import StoredVerifiedRecords, VerifiedRecords
+from tool_executor.verified import StoredVerifiedRecords
 
 
 class Known(Protocol):
@@ -21,19 +20,8 @@ class Known(Protocol):
         ...
 
 
-class AskedApart:
-    """Two requests at a time, of whatever keeps them."""
-
-    def __init__(self, records: VerifiedRecords, claims: Claims) -> None:
-        self._records, self._claims = records, claims
-
-    async def before(self, session: str, run: Run) -> tuple[Verified, Outcome | None]:
-        """See Known."""
-        return await asyncio.gather(self._records.read(session), self._claims.earlier(run))
-
-
 class AskedTogether:
-    """One request of the session-store, for what nearly always is the first run."""
+    """Of the session-store, in one request: nearly always it is the first run."""
 
     def __init__(self, records: StoredVerifiedRecords, claims: StoredClaims) -> None:
         self._records, self._claims = records, claims

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.support.claims_at_hand import ClaimsAtHand
+from tests.support.claims_at_hand import ClaimsAtHand, KnownAtHand
 from tests.support.mcp_desk import VARIABLES, http, running_http_server, stdio
 from tests.support.mcp_server import SPOKEN_TO_STDERR
 from tool_executor.audit import NoAudit
@@ -312,7 +312,16 @@ async def run(
 ) -> Outcome:
     """The outcome as the executor gives it."""
     records: Any = Records(verified)
-    execution = Execution(registry, records, NoAudit(), ClaimsAtHand(), max_runs=4, kept_outcomes=4)
+    claims = ClaimsAtHand()
+    execution = Execution(
+        registry,
+        records,
+        NoAudit(),
+        claims,
+        known=KnownAtHand(records, claims),
+        max_runs=4,
+        kept_outcomes=4,
+    )
     request = Request(
         tool=tool,
         session="sessions/a",

@@ -25,7 +25,7 @@ import numpy as np
 from cli.parts import Part
 from cli.ports import Ports
 from tests.load.measure import machine, percentile, running
-from tests.support.claims_at_hand import ClaimsAtHand
+from tests.support.claims_at_hand import ClaimsAtHand, KnownAtHand
 from tool_executor.audit import AuditLog
 from tool_executor.embeddings import OpenAIEmbedder
 from tool_executor.execution import Execution
@@ -62,11 +62,13 @@ async def bare(args: SummaryArguments) -> ToolResult:
 async def overhead(folder: Path) -> None:
     audit = AuditLog(folder, days=1)
     limits = Limits(same_in_turn=RUNS * 2, in_turn=RUNS * 2, in_call=RUNS * 2)
+    records, claims = AtHand(), ClaimsAtHand()
     execution = Execution(
         Registry([bare]),
-        AtHand(),
+        records,
         audit,
-        ClaimsAtHand(),
+        claims,
+        known=KnownAtHand(records, claims),
         limits=limits,
         max_runs=8,
         kept_outcomes=100,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from meshkit.errors import MeshError
 from tool_executor.claims import Held, Run
 from tool_executor.outcomes import Outcome
+from tool_executor.policy import Verified
+from tool_executor.verified import VerifiedRecords
 
 
 @dataclass
@@ -37,3 +40,14 @@ class ClaimsAtHand:
 
     async def finish(self, seconds: float) -> None:
         return None
+
+
+@dataclass
+class KnownAtHand:
+    """What is known before a claimed tool acts, of records and claims apart."""
+
+    records: VerifiedRecords
+    claims: ClaimsAtHand
+
+    async def before(self, session: str, run: Run) -> tuple[Verified, Outcome | None]:
+        return await asyncio.gather(self.records.read(session), self.claims.earlier(run))

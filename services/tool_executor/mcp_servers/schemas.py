@@ -62,7 +62,7 @@ class _Plain:
 
     def _value(self, key: str, value: Any, within: tuple[str, ...]) -> Any:
         if key in _TEXTS:
-            return _plain(value) if isinstance(value, str) else ""
+            return plain(value, MAX_TEXT) if isinstance(value, str) else ""
         if key in _BY_NAME:
             return {name: self.schema(each, within) for name, each in _mapping(value).items()}
         if key in _VALUES:
@@ -90,6 +90,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _plain(text: str) -> str:
-    """One line without control characters, bounded."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_TEXT]
+def plain(text: str, most: int) -> str:
+    """What a server wrote, as one line without control characters, of at most so many."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most]

@@ -31,6 +31,7 @@ from mcp_types import (
 )
 
 from tool_executor.mcp_servers.declared import DeclaredServer
+from tool_executor.mcp_servers.schemas import plain
 from toolkit import Effect, ToolResult
 
 MAX_TOOLS = 500
@@ -81,7 +82,7 @@ class Connected:
                 found += [
                     OfferedTool(
                         tool.name,
-                        _plain(tool.description or ""),
+                        plain(tool.description or "", MAX_DESCRIPTION),
                         tool.input_schema,
                         _hinted(tool.annotations),
                     )
@@ -117,7 +118,7 @@ class Connected:
         async def heard(progress: float, total: float | None, message: str | None) -> None:
             if report is not None:
                 percent = 100 * progress / total if total else progress
-                report(_plain(message or ""), int(min(100.0, max(0.0, percent))))
+                report(plain(message or "", MAX_DESCRIPTION), int(min(100.0, max(0.0, percent))))
 
         with _as_our_own():
             callback = heard if report is not None else None
@@ -230,7 +231,7 @@ def _as_our_own() -> Iterator[None]:
             raise ServerGone("the connection closed") from None
         if error.code == REQUEST_TIMEOUT:
             raise TimeoutError from None
-        raise ServerRefused(_plain(error.message)) from None
+        raise ServerRefused(plain(error.message, MAX_DESCRIPTION)) from None
     except (
         OSError,
         httpx2.HTTPError,
@@ -261,8 +262,3 @@ def _spoken(text: str, fields: Mapping[str, Any]) -> str:
         if isinstance(said, dict) and said.keys() == fields.keys():
             return ""
     return text
-
-
-def _plain(text: str) -> str:
-    """One line without control characters, bounded."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_DESCRIPTION]

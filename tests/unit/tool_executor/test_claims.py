@@ -117,7 +117,7 @@ async def test_a_store_that_is_not_there_is_named_as_such() -> None:
     gone = unreachable(grpc.StatusCode.DEADLINE_EXCEEDED, "late", "10.0.0.1:1")
     assert isinstance(gone, PeerUnreachable)
     with pytest.raises(MeshError) as refused:
-        await claims_at(Store(GetToolClaim=[gone])).earlier(RUN)
+        await claims_at(Store(ClaimTool=[gone])).claim(RUN)
     assert refused.value.is_reason(Reason.STORE_UNAVAILABLE)
     assert refused.value.retry_after_seconds
 

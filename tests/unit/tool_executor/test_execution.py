@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from meshkit.errors import MeshError, Reason
-from tests.support.claims_at_hand import ClaimsAtHand
+from tests.support.claims_at_hand import ClaimsAtHand, KnownAtHand
 from tool_executor.audit import Audit, NoAudit
 from tool_executor.execution import Execution
 from tool_executor.outcomes import Failure, Outcome
@@ -62,6 +62,7 @@ class Rig:
             self.records,
             audit or NoAudit(),
             self.claims,
+            known=KnownAtHand(self.records, self.claims),
             limits=self.limits,
             max_runs=8,
             kept_outcomes=16,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meshkit.errors import MeshError, Reason
-from tests.support.claims_at_hand import ClaimsAtHand
+from tests.support.claims_at_hand import ClaimsAtHand, KnownAtHand
 from tool_executor.audit import NoAudit
 from tool_executor.confirmation import CONFIRMATION_NEEDED, NoJournal, Question, agreed_to
 from tool_executor.execution import Execution
@@ -95,9 +95,16 @@ def test_an_empty_journal_confirms_nothing() -> None:
 def executing(body: Any, policy: Policy, safeguards: Safeguards | None) -> Execution:
     registry = Registry()
     registry.register("act", {}, lambda args: body(args) or {}, policy=policy)
-    claims = ClaimsAtHand()
+    claims, records = ClaimsAtHand(), Records()
     return Execution(
-        registry, Records(), NoAudit(), claims, safeguards=safeguards, max_runs=2, kept_outcomes=2
+        registry,
+        records,
+        NoAudit(),
+        claims,
+        known=KnownAtHand(records, claims),
+        safeguards=safeguards,
+        max_runs=2,
+        kept_outcomes=2,
     )
 
 

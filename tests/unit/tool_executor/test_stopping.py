@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.claims_at_hand import ClaimsAtHand
+from tests.support.claims_at_hand import ClaimsAtHand, KnownAtHand
 from tool_executor import running
 from tool_executor.audit import NoAudit
 from tool_executor.execution import Execution
@@ -52,7 +52,16 @@ class Body:
 def executing(body: Callable[..., Any], **declared: Any) -> Execution:
     registry = Registry()
     registry.register("it", {}, body, **declared)
-    return Execution(registry, NoRecords(), NoAudit(), ClaimsAtHand(), max_runs=2, kept_outcomes=2)
+    records, claims = NoRecords(), ClaimsAtHand()
+    return Execution(
+        registry,
+        records,
+        NoAudit(),
+        claims,
+        known=KnownAtHand(records, claims),
+        max_runs=2,
+        kept_outcomes=2,
+    )
 
 
 async def stopped(execution: Execution, body: Body) -> Outcome:
